@@ -1,0 +1,1 @@
+"""The programs: build, train, evaluate, transmit. The only floor that sees everything."""

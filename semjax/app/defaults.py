@@ -1,0 +1,108 @@
+"""Every configuration key there is, with its default value and its meaning.
+
+A section that names a part ("encoder": {"name": ...}) holds, beside what stands here, the plain options of that part's
+constructor; `semjax.app.config` adds them and checks them.
+"""
+
+from typing import Any
+
+DEFAULTS: dict[str, Any] = {
+    "seed": 0,  # of parameters, data order, noise
+    "system": {"name": "deepjscc"},
+    "encoder": {"name": "residual_conv"},
+    "decoder": {"name": "residual_conv"},
+    "channel": {"name": "awgn"},  # trained over, unless a phase names its own
+    "phases": (),  # dicts of semjax.contracts.Phase's fields; empty = the system's own
+    "data": {
+        "train": {
+            "source": "scenes",
+            "crop": 64,  # side of the random square crop, in pixels
+            "cache_mb": 512,  # decoded pictures kept in memory; 0 = none
+        },
+        "batch_size": 32,  # over all devices
+    },
+    "val": {  # watched during training: mean PSNR over the training channel
+        "source": "scenes",
+        "crop": None,  # side of a central crop; None = whole pictures
+        "batch_size": 16,
+        "limit": 64,  # pictures
+        "snr_db": 10.0,
+    },
+    "optim": {
+        "name": "adamw",
+        "lr": 1e-3,  # peak
+        "schedule": "cosine",  # cosine (to zero) | constant
+        "warmup": 0,  # steps of linear warm-up
+        "weight_decay": 0.0,
+        "clip": None,  # global gradient norm; None = no clipping
+        "b1": 0.9,
+        "b2": 0.999,
+        "rules": ((".*", 1.0),),  # (regex over "player/path", learning-rate multiplier | None = frozen), first match
+        "ema_decay": 0.999,
+        "accumulate": 1,  # micro-batches per step
+    },
+    "train": {
+        "steps": 1000,  # 0 = only a checkpoint of the start
+        "log_every": 50,
+        "checkpoint_every": 500,
+        "eval_every": 0,  # steps between looks at `val`; 0 = never
+        "keep": 3,  # checkpoints kept, the latest
+        "tensorboard": False,
+    },
+    "compute_dtype": "float32",  # float32 | bfloat16; parameters are always float32
+    "mesh": {"data": -1, "fsdp": 1, "model": 1},  # devices along each axis; -1 = all that are left
+    "eval": {
+        "data": {"source": "scenes", "crop": None},
+        "channels": ({"name": "awgn"},),
+        "snr_db": (1.0, 4.0, 7.0, 10.0, 13.0),
+        "draws": 1,  # channel draws per picture
+        "metrics": ("psnr", "ssim"),
+        "batch_size": 16,
+        "limit": None,  # pictures; None = all
+        "seed": 0,
+        "baselines": (),  # systems without training, measured beside
+    },
+}
+
+OPTIONAL: dict[str, type] = {
+    "optim.clip": float,
+    "val.crop": int,
+    "val.limit": int,
+    "eval.data.crop": int,
+    "eval.limit": int,
+}
+"""Keys that may be None, and the type they have otherwise."""
+
+CHOICES: dict[str, tuple[str, ...]] = {
+    "optim.name": ("adamw",),
+    "optim.schedule": ("cosine", "constant"),
+    "compute_dtype": ("float32", "bfloat16"),
+}
+"""Keys with a closed set of values."""
+
+POSITIVE = (
+    *("data.batch_size", "train.log_every", "train.checkpoint_every", "train.keep", "optim.lr"),
+    *("optim.accumulate", "eval.draws", "eval.batch_size", "val.batch_size"),
+)
+"""Keys whose value must be above zero."""
+
+BESIDE_THE_RUN = (
+    *("eval", "val", "mesh", "train.log_every", "train.checkpoint_every", "train.eval_every", "train.keep"),
+    *("train.tensorboard", "data.train.cache_mb", "data.train.root", "data.train.roots"),
+    "data.train.path",
+)
+"""Keys that may change between a run and its resumption: no parameter depends on them (data may move, not change)."""
+
+SPLITS = {"val": "val", "eval.data": "test"}
+"""Sections whose source, if its own default is the split "train", reads another split unless told otherwise."""
+
+PARTS: dict[str, tuple[str, str]] = {
+    "system": ("systems", "name"),
+    "encoder": ("encoders", "name"),
+    "decoder": ("decoders", "name"),
+    "channel": ("channels", "name"),
+    "data.train": ("sources", "source"),
+    "val": ("sources", "source"),
+    "eval.data": ("sources", "source"),
+}
+"""Sections that name a part: (kind in the registry, key of the name)."""

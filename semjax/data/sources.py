@@ -1,0 +1,181 @@
+"""All sources of pictures by name, and the cache that wraps one.
+
+`SOURCES[name](**settings)` makes a source; the settings are the arguments of the class.
+"""
+
+import bisect
+import functools
+import itertools
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+
+from semjax.data import images
+from semjax.data.files import ArchiveSource, ArraySource, DataError, FolderSource, Record, Source
+from semjax.scenes.render import RenderedScene, render
+from semjax.scenes.world import SPLITS, Scene, SceneConfig, sample_scene
+
+__all__ = [
+    "SOURCES",
+    "ArchiveSource",
+    "ArchivesSource",
+    "ArraySource",
+    "CachedSource",
+    "DataError",
+    "FolderSource",
+    "Record",
+    "ScenesSource",
+    "Source",
+]
+
+
+class ScenesSource:
+    """Scenes of the procedural world, drawn when asked for: nothing to download.
+
+    Scene i depends on (seed, split, i) and on nothing else. It is drawn on the CPU, so that it is the same whatever
+    the run's accelerator.
+    CHOICE: pictures are rounded to 8 bits, as those of any file are; a classical codec then sees the same picture.
+
+    Args:
+      size: pixels of each side.
+      split: one of `semjax.scenes.world.SPLITS`.
+      count: how many scenes there are.
+      seed: of all of them.
+      world: settings of `SceneConfig`, such as `objects_max=3`.
+
+    Raises:
+      DataError: a split, count or size that cannot be.
+    """
+
+    def __init__(self, *, size: int = 64, split: str = "train", count: int = 10_000, seed: int = 0, **world: Any):
+        if split not in SPLITS:
+            raise DataError(f"scenes have no split {split!r}; their splits are: {', '.join(SPLITS)}")
+        if count < 1 or size < 16:
+            raise DataError(f"scenes need count >= 1 and size >= 16, got count={count}, size={size}")
+        self.size, self.split, self.count, self.seed = size, split, count, seed
+        self.config = SceneConfig(**world)
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, index: int) -> Record:
+        image = np.asarray(self.rendered(index).image)
+        return {"image": images.from_uint8(images.to_uint8(image)), "id": range(self.count)[index]}
+
+    def scene(self, index: int) -> Scene:
+        """The graph of scene `index`, as numpy arrays."""
+        return self._draw(index)[0]
+
+    def rendered(self, index: int) -> RenderedScene:
+        """The picture (not rounded) and the id map of scene `index`, as numpy arrays."""
+        return self._draw(index)[1]
+
+    def _draw(self, index: int) -> tuple[Scene, RenderedScene]:
+        # Allowed here although training loops forbid implicit transfers: this is the host making data.
+        with jax.default_device(_host()), jax.transfer_guard("allow"):
+            drawn = _drawer(self.config, self.split, self.size)(self.seed, range(self.count)[index])
+            return jax.device_get(drawn)
+
+
+def _host() -> jax.Device:
+    """The CPU, or the first device where the process was told to use no CPU."""
+    try:
+        return jax.local_devices(backend="cpu")[0]
+    except RuntimeError:
+        return jax.local_devices()[0]
+
+
+@functools.cache
+def _drawer(cfg: SceneConfig, split: str, size: int) -> Callable[[int, int], tuple[Scene, RenderedScene]]:
+    """One compiled renderer per kind of scene, shared by all sources of the process."""
+
+    def draw(seed: jax.Array, index: jax.Array) -> tuple[Scene, RenderedScene]:
+        scene = sample_scene(jax.random.fold_in(jax.random.key(seed), index), cfg, split)
+        return scene, render(scene, size)
+
+    return jax.jit(draw)
+
+
+class ArchivesSource:
+    """Several archives one after the other; ids count on from one whole archive to the next, whatever the split.
+
+    Args:
+      roots: the archives' folders.
+      split: which entries to read of each; None reads all.
+
+    Raises:
+      DataError: no root, or one that is no archive.
+    """
+
+    def __init__(self, roots: Sequence[str], *, split: str | None = None):
+        if isinstance(roots, str) or not roots:
+            raise DataError(f"`roots` is a list of archive folders, got {roots!r}")
+        self._parts = [ArchiveSource(root, split=split) for root in roots]
+        self._starts = [0, *itertools.accumulate(len(part) for part in self._parts)]
+        self._ids = [0, *itertools.accumulate(part.total for part in self._parts)]
+
+    def __len__(self) -> int:
+        return self._starts[-1]
+
+    def __getitem__(self, index: int) -> Record:
+        place = range(len(self))[index]
+        which = bisect.bisect_right(self._starts, place) - 1
+        record = self._parts[which][place - self._starts[which]]
+        return {"image": record["image"], "id": self._ids[which] + record["id"]}
+
+
+class CachedSource:
+    """Keeps decoded pictures in memory as 8-bit values, so that a small set is decoded once.
+
+    It never changes a picture: one that is not exactly 8 bits per value (16-bit grey, transparency) is not kept but
+    decoded each time, and so is what no longer fits.
+
+    Args:
+      source: what to read from.
+      max_bytes: room for decoded pixels (3 bytes each).
+    """
+
+    def __init__(self, source: Source, *, max_bytes: int = 2 << 30):
+        self.source = source
+        self.max_bytes = max_bytes
+        self.used_bytes = 0
+        self._kept: dict[int, tuple[np.ndarray, int]] = {}
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def __getitem__(self, index: int) -> Record:
+        if index in self._kept:
+            pixels, place = self._kept[index]
+            return {"image": images.from_uint8(pixels), "id": place}
+        record = self.source[index]
+        pixels = images.to_uint8(record["image"])
+        if np.array_equal(images.from_uint8(pixels), record["image"]):
+            self._keep(index, pixels, record["id"])
+        return record
+
+    def _keep(self, index: int, pixels: np.ndarray, place: int) -> None:
+        with self._lock:
+            if index not in self._kept and self.used_bytes + pixels.nbytes <= self.max_bytes:
+                self._kept[index] = (pixels, place)
+                self.used_bytes += pixels.nbytes
+
+    def __getstate__(self) -> dict[str, object]:
+        # A lock does not pickle, and the pictures are cheaper to decode than to send.
+        return {"source": self.source, "max_bytes": self.max_bytes}
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        self.__init__(**state)  # type: ignore[arg-type]
+
+
+SOURCES: Mapping[str, Callable[..., Source]] = {
+    "archive": ArchiveSource,
+    "archives": ArchivesSource,
+    "folder": FolderSource,
+    "array": ArraySource,
+    "scenes": ScenesSource,
+}

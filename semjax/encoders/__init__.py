@@ -1,0 +1,5 @@
+"""Encoders: picture to latents, by name."""
+
+from semjax.encoders.conv import ConvEncoder, ResidualConvEncoder
+
+ENCODERS = {"conv": ConvEncoder, "residual_conv": ResidualConvEncoder}

@@ -1,0 +1,1 @@
+"""Sweeps over channels and SNR, their results, figures, reports and tables."""

@@ -1,0 +1,82 @@
+"""The values of one point of a sweep, collected picture by picture."""
+
+import collections
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from semjax.evaluators.bootstrap import Pictures
+from semjax.link.rate import Rates
+
+KINDS = ("analog", "digital", "side", "total")
+_CBR = "cbr "
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Point:
+    """What was measured at one SNR and rate over one channel.
+
+    Attributes:
+      channel: its name in the sweep.
+      snr_db: average Es/N0 in dB.
+      rate: the rate token.
+      values: per picture and metric, averaged over draws.
+      cbr: the mean over pictures and draws of "analog", "digital", "side" and "total".
+    """
+
+    channel: str
+    snr_db: float
+    rate: float
+    values: dict[str, Pictures]
+    cbr: dict[str, float]
+
+
+class Tally:
+    """Sums over channel draws, per picture; pictures that only fill a batch are left out.
+
+    Args:
+      draws: how often each picture is to be sent.
+    """
+
+    def __init__(self, *, draws: int) -> None:
+        self.draws = draws
+        self._sums: dict[str, dict[int, float]] = collections.defaultdict(dict)
+        self._draws: dict[str, collections.Counter[int]] = collections.defaultdict(collections.Counter)
+
+    def add(self, batch: Mapping[str, Any], *, scores: Mapping[str, np.ndarray], spent: Rates) -> None:
+        """Adds one channel draw of a batch.
+
+        Args:
+          batch: its "id" and "_mask" are read.
+          scores: metrics per picture, `[b]`.
+          spent: channel uses per picture value, `[b]`.
+        """
+        rows = np.flatnonzero(np.asarray(batch["_mask"]))
+        for name, values in (*scores.items(), *((f"{_CBR}{kind}", getattr(spent, f"cbr_{kind}")) for kind in KINDS)):
+            sums, draws = self._sums[name], self._draws[name]
+            for i in rows:
+                picture = int(batch["id"][i])
+                sums[picture] = sums.get(picture, 0.0) + float(values[i])
+                draws[picture] += 1
+
+    def point(self, *, channel: str, snr_db: float, rate: float) -> Point:
+        """What was collected.
+
+        Raises:
+          ValueError: nothing was, or two pictures have the same id.
+        """
+        if not self._sums:
+            raise ValueError("there are no pictures to evaluate: the source is empty, or its limit is 0")
+        twice = sorted(i for i, n in self._draws[f"{_CBR}total"].items() if n != self.draws)
+        if twice:
+            raise ValueError(f"several pictures share an id, among them {twice[:5]}; every picture needs its own")
+        means = {name: self._mean(name) for name in self._sums}
+        values = {name: pictures for name, pictures in means.items() if not name.startswith(_CBR)}
+        cbr = {kind: float(means[f"{_CBR}{kind}"].values.mean()) for kind in KINDS}
+        return Point(channel=channel, snr_db=snr_db, rate=rate, values=values, cbr=cbr)
+
+    def _mean(self, name: str) -> Pictures:
+        sums, draws = self._sums[name], self._draws[name]
+        return Pictures(ids=np.array([*sums]), values=np.array([total / draws[i] for i, total in sums.items()]))

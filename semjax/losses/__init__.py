@@ -1,0 +1,1 @@
+"""What training minimises: pure functions, one unreduced number per picture, nothing clipped."""

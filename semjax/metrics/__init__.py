@@ -1,0 +1,48 @@
+"""How good a picture is: pure functions, one number per picture; `METRICS` scores the 8-bit picture a viewer gets."""
+
+from collections.abc import Callable
+
+from semjax.metrics.pairs import quantize
+from semjax.metrics.peak import MAX_PSNR_DB, mse_to_psnr, mse_uint8, psnr, psnr_of_mean_mse
+from semjax.metrics.region import RegionScore, importance_weighted_psnr, masked_ssim, region_psnr
+from semjax.metrics.saliency_index import vsi
+from semjax.metrics.structural import MS_SSIM_MIN_SIDE, ms_ssim, ssim, ssim_map
+from semjax.types import Image, PerImage
+
+Metric = Callable[[Image, Image], PerImage]
+
+__all__ = [
+    "MAX_PSNR_DB",
+    "METRICS",
+    "MS_SSIM_MIN_SIDE",
+    "Metric",
+    "RegionScore",
+    "importance_weighted_psnr",
+    "masked_ssim",
+    "ms_ssim",
+    "mse_to_psnr",
+    "mse_uint8",
+    "psnr",
+    "psnr_of_mean_mse",
+    "quantize",
+    "region_psnr",
+    "ssim",
+    "ssim_map",
+    "vsi",
+]
+
+
+def _on_uint8(metric: Metric) -> Metric:
+    def score(image: Image, target: Image) -> PerImage:
+        return metric(quantize(image), quantize(target))
+
+    return score
+
+
+METRICS: dict[str, Metric] = {
+    "psnr": psnr,
+    "ssim": _on_uint8(ssim),
+    "ms_ssim": _on_uint8(ms_ssim),
+    "vsi": _on_uint8(vsi),
+    "mse": mse_uint8,
+}

@@ -1,0 +1,1 @@
+"""The physical layer: what a link can carry."""

@@ -1,0 +1,5 @@
+"""Complete systems: a transmitter and a receiver composed of parts, with their loss terms and phases, by name."""
+
+from semjax.systems.jscc import build_deepjscc, build_deepjscc_public, build_linear
+
+SYSTEMS = {"linear": build_linear, "deepjscc": build_deepjscc, "deepjscc_public": build_deepjscc_public}

@@ -1,0 +1,1 @@
+"""State, optimiser rules, the step and checkpoints."""

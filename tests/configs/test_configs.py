@@ -1,0 +1,83 @@
+"""Every shipped configuration: plain values, documented, its resolved text unchanged, its step of the right shapes."""
+
+import ast
+import pathlib
+
+import jax
+import pytest
+
+from semjax.app import build, config
+from semjax.app.optimizer import make_optimizer
+from semjax.training.phases import schedule
+from semjax.training.state import init_state
+from semjax.training.step import make_step
+
+ROOT = pathlib.Path(__file__).parents[2]
+GOLDEN = pathlib.Path(__file__).parent / "golden"
+REGISTRY = build.default_registry()
+SPECS = [
+    "deepjscc.py:quick",
+    "deepjscc.py:public",
+    "deepjscc.py:natural",
+    "deepjscc.py:accelerator",
+    "linear.py",
+]
+
+
+def load(spec: str):
+    return config.resolve(config.load(str(ROOT / "configs" / spec)), REGISTRY)
+
+
+def test_every_configuration_is_listed() -> None:
+    found = []
+    for path in sorted((ROOT / "configs").glob("*.py")):
+        variants = [n for n in ast.parse(path.read_text()).body if isinstance(n, ast.Assign)]
+        names = [ast.literal_eval(n.value) for n in variants if n.targets[0].id == "VARIANTS"]  # type: ignore[attr-defined]
+        found += [f"{path.name}:{v}" for v in names[0]] if names else [path.name]
+    assert sorted(found) == sorted(SPECS)
+
+
+@pytest.mark.parametrize("spec", SPECS)
+def test_resolved_text_is_the_golden_one(spec: str, request: pytest.FixtureRequest) -> None:
+    golden = GOLDEN / (spec.replace(".py", "").replace(":", "_") + ".json")
+    text = config.to_json(load(spec))
+    if request.config.getoption("--update-golden", default=False):
+        golden.parent.mkdir(exist_ok=True)
+        golden.write_text(text)
+    assert text == golden.read_text(), "the configuration changed: review, then pytest tests/configs --update-golden"
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "configs").glob("*.py")), ids=lambda path: path.name)
+def test_a_configuration_is_plain_and_documented(path: pathlib.Path) -> None:
+    tree = ast.parse(path.read_text())
+    imported = [n.module for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)]
+    assert imported == ["ml_collections"]
+    assert not [n for n in ast.walk(tree) if isinstance(n, ast.Import | ast.Lambda)]
+    text = ast.get_docstring(tree) or ""
+    for words in ("python train.py --config configs/", "hardware:", "PSNR"):
+        assert words in text
+
+
+@pytest.mark.parametrize("spec", SPECS)
+def test_one_step_has_the_shapes_of_the_state(spec: str) -> None:
+    cfg = load(spec)
+    trainable, optimizer = build.build(cfg, REGISTRY), make_optimizer(cfg)
+    batch = build.example_batch(cfg, cfg.data.batch_size)
+    key = jax.random.key(0)
+    state = jax.eval_shape(lambda key: init_state(trainable, optimizer, key, batch), key)
+    stretches = schedule(trainable.PHASES, max(cfg.train.steps, 1))
+    for stretch in stretches:
+        step = make_step(trainable, stretch.phase, optimizer=optimizer, accumulate=cfg.optim.accumulate)
+        after, metrics = jax.eval_shape(step, state, {}, batch, key)
+        same = jax.tree.map(lambda a, b: (a.shape, a.dtype) == (b.shape, b.dtype), state, after)
+        assert all(jax.tree.leaves(same))
+        assert {"loss", "mse", "lr"} <= set(metrics)
+        assert all(value.shape == () for value in metrics.values())
+
+
+@pytest.mark.parametrize(("spec", "count"), [("deepjscc.py:public", 156_000), ("deepjscc.py:quick", 350_000)])
+def test_number_of_parameters(spec: str, count: int) -> None:
+    cfg = load(spec)
+    params, _ = jax.eval_shape(build.build(cfg, REGISTRY).init, jax.random.key(0), build.example_batch(cfg))
+    total = sum(leaf.size for leaf in jax.tree.leaves(params))
+    assert 0.9 * count < total < 1.1 * count
