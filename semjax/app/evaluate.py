@@ -26,6 +26,7 @@ from semjax.contracts import Channel, Trainable
 from semjax.data.files import Source
 from semjax.data.loader import eval_batches
 from semjax.evaluators import report, results
+from semjax.evaluators.paired import GAIN_OVER, Measured, gains
 from semjax.evaluators.results import Row
 from semjax.evaluators.samples import samples
 from semjax.evaluators.sweep import Done, Origin, Sweep
@@ -88,7 +89,9 @@ def evaluate(
     with explained("eval"):
         sweeps = [_sweep(entry, cfg, source, lanes, folder) for entry in entries]
         make_folder(folder)
-        rows = [row for entry, sweep in zip(entries, sweeps, strict=True) for row in _run(sweep, entry, cfg, source)]
+        measured = [_run(sweep, entry, cfg, source) for entry, sweep in zip(entries, sweeps, strict=True)]
+    rows = [row for found in measured for row in found.rows]
+    rows += [row for baseline in measured[1:] for row in gains(measured[0], baseline)]
     grid = [sample for entry in entries for sample in _samples(entry, cfg, source, lanes)]
     facts = _provenance(entries[0].origin, cfg)
     index = report.write(
@@ -162,8 +165,8 @@ def _sweep(entry: Entry, cfg: Any, source: Source, lanes: Mapping[str, Channel],
     )
 
 
-def _run(sweep: Sweep, entry: Entry, cfg: Any, source: Source) -> list[Row]:
-    """The rows of a sweep, with a line of progress on a terminal."""
+def _run(sweep: Sweep, entry: Entry, cfg: Any, source: Source) -> Measured:
+    """The rows of a sweep and its values per picture, with a line of progress on a terminal."""
     count = len(source) if cfg.eval.limit is None else min(cfg.eval.limit, len(source))
     with tqdm(total=count * len(sweep.snr_db), unit="picture", disable=not sys.stderr.isatty()) as bar:
 
@@ -171,7 +174,9 @@ def _run(sweep: Sweep, entry: Entry, cfg: Any, source: Source) -> list[Row]:
             bar.set_postfix_str(f"{entry.origin.system} {done.snr_db:g} dB", refresh=False)
             bar.update(done.pictures)
 
-        return list(dataclasses.replace(sweep, progress=advance).run(entry.variables, {}))
+        rows = list(dataclasses.replace(sweep, progress=advance).run(entry.variables, {}))
+    assert sweep.per_picture is not None  # every sweep of an evaluation keeps them
+    return Measured(rows=rows, pictures=results.read_pictures(sweep.per_picture))
 
 
 def _samples(entry: Entry, cfg: Any, source: Source, lanes: Mapping[str, Channel]) -> list[report.Sample]:
@@ -269,7 +274,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         overrides=config.split_flags(rest, ["--checkpoint", "--output"]),
     )
     for (metric,) in results.distinct(found.rows, "metric"):
-        if metric in TERMINAL_METRICS:
+        if metric.partition(GAIN_OVER)[0] in TERMINAL_METRICS:
             print(report.text_table(found.rows, metric), end="\n\n")
     print(f"report: {found.index}")
     return 0

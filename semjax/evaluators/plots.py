@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from types import ModuleType
 from typing import Any
 
+from semjax.evaluators.paired import GAIN_OVER
 from semjax.evaluators.results import Row, distinct
 
 LABELS = {
@@ -152,7 +153,9 @@ def _name(system: str, variant: str) -> str:
 
 
 def label(metric: str) -> str:
-    return LABELS.get(metric, metric.replace("_", " "))
+    measure, _, baseline = metric.partition(GAIN_OVER)
+    name = LABELS.get(measure, measure.replace("_", " "))
+    return f"{name}, gain over {baseline}" if baseline else name
 
 
 def _draw(lines: list[Line], *, title: str, x: str, y: str, path: pathlib.Path) -> list[Figure]:

@@ -15,6 +15,7 @@ from jaxtyping import Float
 
 from semjax.data import images
 from semjax.evaluators import page, plots, results
+from semjax.evaluators.paired import GAIN_OVER
 from semjax.evaluators.results import Row, distinct
 
 LOG = logging.getLogger(__name__)
@@ -23,6 +24,7 @@ SMALL_SIDE = 160
 DIGITS = {"psnr": 2, "psnr_of_mean_mse": 2, "ssim": 3, "ms_ssim": 3}
 
 DEFINITIONS = (
+    ("Gain over a baseline", "mean over pictures of the difference on the same picture with the same channel draws"),
     ("SNR", "average Es/N0 per complex channel use, in dB: noise CN(0, 10^(-SNR/10)) against unit mean symbol power"),
     (
         "cbr",
@@ -204,4 +206,4 @@ def _files() -> str:
 
 
 def _digits(metric: str) -> int:
-    return DIGITS.get(metric, 4)
+    return DIGITS.get(metric.partition(GAIN_OVER)[0], 4)

@@ -5,12 +5,11 @@
     keep_freed_memory()
     import jax
 
-`fast_cpu_flags`: an empty list of operations for XLA's alternative kernel library leaves convolutions to an
-older path that costs 1.1 to 1.3 times more CPU time but uses all threads also for small batches, which was measured 1.3
-to 2.1 times faster on autoencoders (jaxlib 0.10). The flag is experimental, and XLA aborts
-the whole process on a flag it does not know. So it is tried in a process of its own, on the gradient of a strided
-convolution whose value is checked, against a process without it; it is used if it saves a tenth of the time. The
-answer is kept in the user's cache folder, one file per jaxlib version and machine; where that cannot be written the
+`fast_cpu_flags`: an empty list of operations for XLA's newer kernel library makes convolutional autoencoders 1.3 to 2.1
+times faster on some machines and 1.1 to 1.3 times slower on others (jaxlib 0.10). The flag is experimental, and XLA
+aborts the whole process on a flag it does not know. So it is tried in a process of its own, on the gradient of a
+strided convolution whose value is checked, against a process without it; it is used if it saves a tenth of the time.
+The answer is kept in the user's cache folder, one file per jaxlib version and machine; where that cannot be written the
 probe runs again. Delete the file to ask again. Results with and without the flag differ by rounding.
 
 `keep_freed_memory`: XLA allocates a step's temporary memory anew every step; glibc gives such large blocks back to the
