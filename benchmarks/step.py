@@ -10,17 +10,22 @@ ratios taken then flatter this package (`ratio_of_best` less so; `load_average` 
 
 The share of the peak sets the analytic count of multiplications and additions (convolutions only; a step is three
 forward passes less the gradient of the picture) against a 2048 x 2048 float32 matrix product measured in the same run.
+This package runs as `train.py` makes it run: one virtual device per core and freed memory kept.
 Needs torch (`pip install "semjax[bench]"`); about two minutes on two idle cores.
 """
 
 import argparse
+import datetime
 import json
 import os
 import pathlib
+import platform
 import statistics
 import subprocess
 import sys
 from typing import Any
+
+from semjax.training.log import git_state
 
 KINDS = ("jax", "torch", "torch_channels_last")
 TURN_S = 0.4  # one side's turn lasts about this long
@@ -126,10 +131,17 @@ def main() -> None:
             f"compiled in {row['compile_s']:.1f} s"
         )
     load.append(os.getloadavg()[0])
-    settings = {"threads": args.threads, "load_average": load, "matmul_gflops": round(max(peaks), 1)}
-    result = {**settings, "peak_rss_mb": memory, "rows": table}
+    settings = {
+        "threads": args.threads,
+        "load_average": load,
+        "matmul_gflops": round(max(peaks), 1),
+        "peak_rss_mb": memory,
+        "machine": f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}",
+        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        "commit": git_state()["commit"],
+    }
     args.output.parent.mkdir(parents=True, exist_ok=True)
-    args.output.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    args.output.write_text(json.dumps([{**row, **settings} for row in table], indent=2) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

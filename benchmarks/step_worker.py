@@ -41,6 +41,7 @@ def jax_job(job: str, batch: int) -> tuple[Run, dict[str, Any]]:
     from semjax.contracts import Phase
     from semjax.decoders.conv import ConvDecoder
     from semjax.encoders.conv import ConvEncoder
+    from semjax.parallel.mesh import make_mesh, replicated, shard_batch, state_sharding
     from semjax.systems.base import picture_keys, send
     from semjax.systems.jscc import deepjscc_public
     from semjax.training.optim import adamw
@@ -52,19 +53,22 @@ def jax_job(job: str, batch: int) -> tuple[Run, dict[str, Any]]:
     system = deepjscc_public(
         cbr=FEATURES / 96, channel=AWGN(), phases=(phase,), encoder=ConvEncoder, decoder=ConvDecoder
     )
-    ones = jnp.ones(batch, jnp.float32)
+    mesh = make_mesh()
+    ones: Any = np.ones(batch, np.float32)
     public = Public(snr_db=SNR_DB * ones, rate=ones, height=SIDE, width=SIDE)
-    image = jnp.asarray(pictures(batch))
-    data = Batch(image=image, public=public, id=jnp.arange(batch), mask=jnp.ones(batch, bool))
+    own: dict[str, Any] = {"image": pictures(batch), "id": np.arange(batch), "mask": np.ones(batch, bool)}
+    rows = Batch(public=public, **own)
+    data = shard_batch(mesh, rows)
     optimizer = adamw(schedule=lambda _: jnp.asarray(LEARNING_RATE))
-    key = jax.random.key(0)
-    state = init_state(system, optimizer, key, data)
+    key = jax.device_put(jax.random.key(0), replicated(mesh))
+    state = init_state(system, optimizer, key, jax.tree.map(jnp.asarray, rows))
+    state = jax.device_put(state, state_sharding(mesh, state))
     ends = system.predict_fns()
 
-    def infer(variables: Any, image: Any, key: Any) -> Any:
-        signal = ends["transmit"](variables, {}, image, public, {})
-        received = send(system.channel, picture_keys(key, 0, data.id), signal, public.snr_db)
-        return ends["receive"](variables, {}, received, public)
+    def infer(variables: Any, data: Batch, key: Any) -> Any:
+        signal = ends["transmit"](variables, {}, data.image, data.public, {})
+        received = send(system.channel, picture_keys(key, 0, data.id), signal, data.public.snr_db)
+        return ends["receive"](variables, {}, received, data.public)
 
     start = time.perf_counter()
     if job == "step":
@@ -76,8 +80,8 @@ def jax_job(job: str, batch: int) -> tuple[Run, dict[str, Any]]:
             box[0], metrics = compiled(box[0], {}, data, key)
             metrics["loss"].block_until_ready()
     else:
-        compiled = jax.jit(infer).lower(eval_variables(state), image, key).compile()
-        run = functools.partial(_finish, compiled, eval_variables(state), image, key)
+        compiled = jax.jit(infer).lower(eval_variables(state), data, key).compile()
+        run = functools.partial(_finish, compiled, eval_variables(state), data, key)
     took = time.perf_counter() - start
     sizes = compiled.memory_analysis()
     names = ("argument_size_in_bytes", "output_size_in_bytes", "temp_size_in_bytes")

@@ -57,8 +57,8 @@ def public() -> ConfigDict:
     return ConfigDict(
         {
             "system": {"name": "deepjscc_public", "cbr": 1 / 12},
-            "encoder": {"name": "conv"},
-            "decoder": {"name": "conv"},
+            "encoder": {"name": "conv_public"},
+            "decoder": {"name": "conv_public"},
             "phases": ({"name": "train", "snr_db": (10.0, 10.0)},),
             "data": {"train": {**pictures, "crop": 32, "cache_mb": 0}, "batch_size": 64},
             "optim": {"lr": 1e-3},

@@ -8,6 +8,7 @@ import argparse
 import contextlib
 import dataclasses
 import json
+import os
 import pathlib
 import signal
 import sys
@@ -31,6 +32,7 @@ from semjax.app.workdir import claim
 from semjax.contracts import Phase, Trainable
 from semjax.data.files import Source
 from semjax.data.loader import TrainLoader, train_loader
+from semjax.parallel.cpu_flags import fast_cpu_flags, keep_freed_memory
 from semjax.parallel.mesh import check_batch, make_mesh, replicated, shard_batch, state_sharding
 from semjax.training import log as logs
 from semjax.training import optim, phases
@@ -244,6 +246,12 @@ def _interruptible() -> Iterator[threading.Event]:
         signal.signal(signal.SIGINT, before)
 
 
+def prepare_cpu(batch_size: int) -> None:
+    """One virtual device per core and no returning of memory; takes effect before the first computation only."""
+    os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {fast_cpu_flags(batch_size)}".strip()
+    keep_freed_memory()
+
+
 @guard
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line; returns the exit code."""
@@ -255,6 +263,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     overrides = config.split_flags(rest, ["--config", "--workdir", "--dry_run"])
     registry = default_registry()
     cfg = config.resolve(config.load(flags.config), registry, overrides)
+    prepare_cpu(cfg.data.batch_size)
     if flags.dry_run:
         print(dry_run(cfg, registry))
         return 0

@@ -24,6 +24,7 @@ class Plain:
     """Sends the values of a picture two by two, unprotected."""
 
     side_codecs: dict[str, Any] = {}  # noqa: RUF012
+    payload_streams: tuple[str, ...] = ()
 
     def predict_fns(self) -> dict[str, Any]:
         def transmit(variables: Any, frozen: Any, image: Image, public: Public, given: Any) -> Signal:

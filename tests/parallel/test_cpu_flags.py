@@ -1,6 +1,5 @@
-"""The CPU flag is probed apart, used only where it is faster, and asked for once; freed memory is kept."""
+"""One virtual device per core, as many as the batch allows; freed memory is kept; jax is not started."""
 
-import pathlib
 import subprocess
 import sys
 
@@ -8,59 +7,36 @@ import pytest
 
 from semjax.parallel import cpu_flags
 
-UNKNOWN = "--xla_there_is_no_such_flag=1"
+
+@pytest.mark.parametrize(
+    ("cores", "batch_size", "devices"), [(1, 64, 1), (2, 64, 2), (3, 64, 2), (4, 6, 2), (8, 7, 1), (96, 256, 8)]
+)
+def test_devices_fit_cores_and_batch(
+    monkeypatch: pytest.MonkeyPatch, cores: int, batch_size: int, devices: int
+) -> None:
+    monkeypatch.setenv("XLA_FLAGS", "")
+    monkeypatch.setattr(cpu_flags, "usable_cores", lambda: cores)
+    expected = "" if devices == 1 else f"--xla_force_host_platform_device_count={devices}"
+    assert cpu_flags.fast_cpu_flags(batch_size) == expected
 
 
-@pytest.fixture(autouse=True)
-def _own_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-
-
-def times(monkeypatch: pytest.MonkeyPatch, *, with_flag: float, without: float) -> list[str]:
-    asked: list[str] = []
-
-    def seconds(flag: str) -> float:
-        asked.append(flag)
-        return with_flag if flag else without
-
-    monkeypatch.setattr(cpu_flags, "probe_seconds", seconds)
-    return asked
-
-
-def test_a_flag_that_kills_the_process_is_infinitely_slow() -> None:
-    assert cpu_flags.probe_seconds(UNKNOWN) == float("inf")
-
-
-def test_the_probe_runs_without_a_flag() -> None:
-    assert 0.0 < cpu_flags.probe_seconds("") < 10.0
-
-
-@pytest.mark.parametrize(("with_flag", "expected"), [(0.5, cpu_flags.FLAG), (0.95, ""), (1.5, ""), (float("inf"), "")])
-def test_only_a_faster_flag_is_used(monkeypatch: pytest.MonkeyPatch, with_flag: float, expected: str) -> None:
-    times(monkeypatch, with_flag=with_flag, without=1.0)
-    assert cpu_flags.fast_cpu_flags() == expected
-
-
-def test_nothing_works_is_no(monkeypatch: pytest.MonkeyPatch) -> None:
-    times(monkeypatch, with_flag=float("inf"), without=float("inf"))
+def test_a_number_of_devices_already_set_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cpu_flags, "usable_cores", lambda: 4)
+    monkeypatch.setenv("XLA_FLAGS", "--xla_force_host_platform_device_count=3")
     assert cpu_flags.fast_cpu_flags() == ""
 
 
-def test_the_answer_is_kept_until_damaged(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = times(monkeypatch, with_flag=0.5, without=1.0)
-    assert cpu_flags.fast_cpu_flags() == cpu_flags.fast_cpu_flags() == cpu_flags.FLAG
-    assert len(asked) == 2
-    cpu_flags.cache_file().write_text("half a li", encoding="utf-8")
-    assert cpu_flags.fast_cpu_flags() == cpu_flags.FLAG
-    assert len(asked) == 4
-
-
-def test_importing_it_does_not_start_jax() -> None:
-    code = "import sys; from semjax.parallel import cpu_flags; assert 'jax' not in sys.modules"
-    subprocess.run([sys.executable, "-c", code], check=True)
-
-
-def test_memory_is_kept_where_glibc_is() -> None:
-    code = "from semjax.parallel import cpu_flags; print(cpu_flags.keep_freed_memory())"
+def test_jax_takes_the_flag_and_is_not_started_by_asking(monkeypatch: pytest.MonkeyPatch) -> None:
+    code = """
+import os, sys
+from semjax.parallel import cpu_flags
+cpu_flags.usable_cores = lambda: 2
+os.environ["XLA_FLAGS"] = cpu_flags.fast_cpu_flags()
+assert cpu_flags.keep_freed_memory() == (sys.platform == "linux")
+assert "jax" not in sys.modules
+import jax
+print(jax.device_count("cpu"))
+"""
+    monkeypatch.delenv("XLA_FLAGS")
     said = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
-    assert said.strip() == str(sys.platform == "linux")
+    assert said.strip() == "2"
