@@ -11,6 +11,7 @@ Needs torch (`pip install "semjax[convert]"`); about a minute on two cores.
 """
 
 import argparse
+import datetime
 import json
 import pathlib
 import re
@@ -30,6 +31,7 @@ from semjax.metrics.peak import mse_to_psnr, mse_uint8
 from semjax.systems.base import picture_keys, send
 from semjax.systems.jscc import deepjscc_public
 from semjax.systems.public_deepjscc import LABEL_OFFSET_DB, convert, features, read_torch
+from semjax.training.log import git_state
 from semjax.types import Public, Tree
 
 ANCHORS = {
@@ -95,6 +97,8 @@ def rows(folder: pathlib.Path, images: np.ndarray, args: argparse.Namespace) -> 
         "system": "deepjscc_public",
         "variant": f"label {label:g} dB",
         "checkpoint": f"{folder.name}/epoch_999.pkl",
+        "commit": git_state()["commit"],
+        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
         "dataset": f"cifar10 raw {args.key}",
         "split": "the checkpoint's own training pictures",
         "channel": "awgn",

@@ -3,14 +3,14 @@
 :quick        a first result on two CPU cores: procedural scenes of 64x64, cbr 1/12, starting at the linear transform
               python train.py --config configs/deepjscc.py:quick --workdir runs/quick
               python eval.py --checkpoint runs/quick
-              hardware: two CPU cores; time and PSNR: not yet measured
+              hardware: two CPU cores, a minute; 10 dB AWGN: 25.5 dB, linear code 24.4 (64 test scenes, seed 0)
 :public       the published form (156 k parameters, random start), pictures of 32x32 in an .npz file
               python train.py --config configs/deepjscc.py:public --workdir runs/public \\
                   --config.data.train.path=FILE.npz --config.data.train.key=ARRAY
               hardware: one accelerator, or a day of CPU; time and PSNR: not yet measured
 :natural      96x96 crops of natural pictures (bsds500 and imagenet_sample under SEMJAX_DATA, or archives of your own)
               python train.py --config configs/deepjscc.py:natural --workdir runs/natural
-              hardware: two CPU cores; time and PSNR: not yet measured
+              hardware: two CPU cores, 46 minutes; 10 dB AWGN, Kodak: 30.5 dB, linear code 29.1 (docs/results.md)
 :accelerator  wider networks, 128x128 crops, bfloat16
               python train.py --config configs/deepjscc.py:accelerator --workdir runs/big
               hardware: one accelerator; time and PSNR: not yet measured

@@ -1,0 +1,52 @@
+"""The shipped checkpoints load, stand above the linear code, and (nightly) give the figures in docs/results."""
+
+import json
+import pathlib
+
+import pytest
+
+from semjax.app import config
+from semjax.app.build import Loaded, build, default_registry, load
+from semjax.app.evaluate import evaluate
+from semjax.app.transmit import transmit
+from semjax.channels.awgn import AWGN
+from semjax.data.sources import ArchiveSource
+
+ROOT = pathlib.Path(__file__).parent.parent
+SHIPPED = sorted(path.parent for path in ROOT.glob("checkpoints/*/config.json"))
+
+
+@pytest.mark.parametrize("folder", SHIPPED, ids=lambda path: path.name)
+def test_small_and_described(folder: pathlib.Path) -> None:
+    assert (folder / "params.npz").stat().st_size <= 8 << 20
+    card = (folder / "card.md").read_text()
+    assert "training pictures" in card
+    assert "Licence" in card
+
+
+def test_natural_stands_above_linear_on_a_kodak_picture(data_dir: pathlib.Path) -> None:
+    """One crop at 10 dB, with the same noise over both."""
+    registry = default_registry()
+    cfg = config.resolve({"system": {"name": "linear", "cbr": 1 / 12}}, registry)
+    linear = Loaded(cfg=cfg, trainable=build(cfg, registry), variables={"params": {}}, meta={})
+    natural = load(ROOT / "checkpoints" / "deepjscc_natural", registry)
+    image = ArchiveSource(data_dir / "kodak24")[22]["image"][:256, :256]
+    psnr = [transmit(image, loaded=one, channel=AWGN(), snr_db=10.0, seed=0).psnr for one in (natural, linear)]
+    assert psnr[0] > psnr[1] + 0.5
+
+
+@pytest.mark.nightly
+def test_kodak_figures_are_reproduced(data_dir: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    """All rows of the committed Kodak results at 10 dB over AWGN, within 0.02 dB."""
+    found = evaluate(
+        ROOT / "checkpoints" / "deepjscc_natural",
+        registry=default_registry(),
+        output=tmp_path,
+        overrides=[("eval.channels", "({'name': 'awgn'},)"), ("eval.snr_db", "(10.0,)"), ("eval.metrics", "('psnr',)")],
+    )
+    committed = json.loads((ROOT / "docs" / "results" / "kodak_deepjscc_natural.json").read_text())
+    asked = ("awgn", 10.0)
+    wanted = {(r["system"], r["metric"]): r["mean"] for r in committed if (r["channel"], r["snr_db"]) == asked}
+    assert found.rows
+    for row in found.rows:
+        assert row["mean"] == pytest.approx(wanted[row["system"], row["metric"]], abs=0.02)
