@@ -31,7 +31,7 @@ from semjax.types import Batch, Public, Signal
 
 GOLDEN = pathlib.Path(__file__).parent / "golden_jscc_params.json"
 PHASES = (Phase(name="all"),)
-SMALL: dict[str, Any] = {"widths": (8, 8, 8, 8), "blocks": (0, 1, 0, 1)}
+SMALL: dict[str, Any] = {"widths": (4, 4, 4, 4), "blocks": (0, 0, 0, 1)}
 
 
 def wide(**common: Any) -> SystemTrainable:
