@@ -18,6 +18,7 @@ FLOORS = (
 )
 FLOOR_OF = {room: level for level, rooms in enumerate(FLOORS) for room in rooms}
 NO_FLAX = ("channels", "phy", "losses", "metrics", "scenes", "store", "link")
+LOOP_AND_STEP = ("semjax.app.train.train", "semjax.training.step.make_step")
 NAMED_SYSTEMS = ("jscc", "public_deepjscc")
 
 
@@ -112,6 +113,14 @@ def test_the_check_sees_a_breach() -> None:
 def test_files_and_functions_stay_small() -> None:
     long = {name: count for name, source in sources().items() if (count := source.count("\n")) > 300}
     assert not long, f"files over 300 lines: {long}"
+    functions = {
+        f"{name}.{node.name}": (node.end_lineno or 0) - node.lineno + 1
+        for name, source in sources().items()
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.FunctionDef)
+    }
+    long = {name: count for name, count in functions.items() if count > (60 if name in LOOP_AND_STEP else 40)}
+    assert not long, f"functions over 40 lines (60 for the loop and the step): {long}"
 
 
 def test_no_rooms_without_a_noun() -> None:

@@ -8,6 +8,7 @@ folder with results.json, results.csv, values per picture, figures, pictures, an
 import argparse
 import dataclasses
 import datetime
+import itertools
 import logging
 import pathlib
 import platform
@@ -83,9 +84,8 @@ def evaluate(
         raise UserError("eval.data holds no picture; set --config.eval.data to a source that does")
     entries = _entries(cfg, loaded, registry)
     lanes = channels(cfg, registry)
-    for entry in entries:
-        for name, channel in lanes.items():
-            check_link(entry.trainable, name, channel)
+    for entry, (name, channel) in itertools.product(entries, lanes.items()):
+        check_link(entry.trainable, name, channel)
     with explained("eval"):
         sweeps = [_sweep(entry, cfg, source, lanes, folder) for entry in entries]
         make_folder(folder)
@@ -94,9 +94,8 @@ def evaluate(
     rows += [row for baseline in measured[1:] for row in gains(measured[0], baseline)]
     grid = [sample for entry in entries for sample in _samples(entry, cfg, source, lanes)]
     facts = _provenance(entries[0].origin, cfg)
-    index = report.write(
-        rows, folder, title=f"{facts['System']} on {facts['Pictures']}", provenance=facts, samples=grid
-    )
+    title = f"{facts['System']} on {facts['Pictures']}"
+    index = report.write(rows, folder, title=title, provenance=facts, samples=grid)
     return Evaluated(rows=rows, index=index)
 
 

@@ -24,6 +24,7 @@ from ml_collections import ConfigDict
 from semjax.app import build, config
 from semjax.app.build import CHECKPOINT_DIR, CONFIG_FILE, Registry, default_registry, to_batch
 from semjax.app.config import Config
+from semjax.app.defaults import DEFAULTS
 from semjax.app.dry_run import dry_run
 from semjax.app.errors import UserError, explained, guard
 from semjax.app.optimizer import make_optimizer
@@ -81,9 +82,7 @@ def train(cfg: Config, *, workdir: str | pathlib.Path, registry: Registry, stop_
     """Trains, from the start or from the newest checkpoint in `workdir`.
 
     Args:
-      cfg: a resolved configuration.
-      workdir: of the run.
-      registry: the parts.
+      cfg: a resolved configuration; workdir and registry as for `run`.
       stop_after: save and stop once this many steps of the run are done; None goes on to the end.
 
     Raises:
@@ -91,10 +90,7 @@ def train(cfg: Config, *, workdir: str | pathlib.Path, registry: Registry, stop_
     """
     # ------------------------------------------------------------------------------------- where, on what, from what
     folder = claim(workdir, cfg)
-    with explained("mesh"):
-        mesh = make_mesh(cfg.mesh.to_dict())
-    with explained("data.batch_size"):
-        check_batch(mesh, cfg.data.batch_size, cfg.optim.accumulate)
+    mesh = _mesh(cfg)
     source = build.source(cfg.data.train, registry, path="data.train")
     trainable = build.build(cfg, registry)
     watch = make_watch(cfg, registry, trainable=trainable, mesh=mesh) if cfg.train.eval_every else None
@@ -190,6 +186,15 @@ def check_phases(
             jax.eval_shape(step, abstract(state), frozen, batch, key)
 
 
+def _mesh(cfg: Config) -> Mesh:
+    """The run's mesh; refuses one that does not fit the devices, or that the batch does not divide over."""
+    with explained("mesh"):
+        mesh = make_mesh(cfg.mesh.to_dict())
+    with explained("data.batch_size"):
+        check_batch(mesh, cfg.data.batch_size, cfg.optim.accumulate)
+    return mesh
+
+
 def _step(cfg: Config, trainable: Trainable, phase: Phase, optimizer: optim.Optimizer, mesh: Mesh) -> Step:
     return make_step(trainable, phase, optimizer=optimizer, mesh=mesh, accumulate=cfg.optim.accumulate)
 
@@ -246,9 +251,14 @@ def _interruptible() -> Iterator[threading.Event]:
         signal.signal(signal.SIGINT, before)
 
 
-def prepare_cpu(batch_size: int) -> None:
-    """One virtual device per core and no returning of memory; takes effect before the first computation only."""
-    os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {fast_cpu_flags(batch_size)}".strip()
+def prepare_cpu(cfg: Config) -> None:
+    """One virtual device per core and no returning of memory; takes effect before the first computation only.
+
+    The devices divide each micro-batch; a mesh that says how many devices it wants is left to find them itself.
+    """
+    if cfg.mesh.to_dict() == DEFAULTS["mesh"]:
+        flags = fast_cpu_flags(cfg.data.batch_size // cfg.optim.accumulate)
+        os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {flags}".strip()
     keep_freed_memory()
 
 
@@ -263,7 +273,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     overrides = config.split_flags(rest, ["--config", "--workdir", "--dry_run"])
     registry = default_registry()
     cfg = config.resolve(config.load(flags.config), registry, overrides)
-    prepare_cpu(cfg.data.batch_size)
+    prepare_cpu(cfg)
     if flags.dry_run:
         print(dry_run(cfg, registry))
         return 0

@@ -117,3 +117,28 @@ def test_a_system_without_parameters_is_saved_at_step_zero(tiny, tmp_path: pathl
     tiny.config["train"].update(steps=0)
     assert program.run(tiny.config, workdir=tmp_path / "run").finished
     assert build.load(tmp_path / "run", tiny.registry).meta["step"] == 0
+
+
+@pytest.mark.parametrize(
+    ("keys", "devices"),
+    [
+        ({"data.batch_size": 32}, 8),
+        ({"data.batch_size": 12}, 4),
+        ({"data.batch_size": 32, "optim.accumulate": 16}, 2),
+        ({"data.batch_size": 32, "mesh.data": 1}, None),
+    ],
+)
+def test_virtual_devices_never_make_a_run_impossible(
+    keys: dict[str, int], devices: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a machine of many cores the micro-batch still divides, and a mesh that counts its devices is left alone."""
+    registry = build.default_registry()
+    cfg = config.resolve(
+        {"system": {"name": "linear", "cbr": 1 / 12}}, registry, [(k, str(v)) for k, v in keys.items()]
+    )
+    monkeypatch.setenv("XLA_FLAGS", "")
+    monkeypatch.setattr("semjax.parallel.cpu_flags.usable_cores", lambda: 64)
+    monkeypatch.setattr("semjax.app.train.keep_freed_memory", lambda: True)
+    program.prepare_cpu(cfg)
+    wanted = f"--xla_force_host_platform_device_count={devices}" if devices else ""
+    assert os.environ["XLA_FLAGS"] == wanted
