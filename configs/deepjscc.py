@@ -8,6 +8,9 @@
               python train.py --config configs/deepjscc.py:public --workdir runs/public \\
                   --config.data.train.path=FILE.npz --config.data.train.key=ARRAY
               hardware: one accelerator, or a day of CPU; time and PSNR: not yet measured
+:cifar        raw 32x32 pictures (cifar10_lossless under SEMJAX_DATA: 2,900 of them), starting at the linear transform
+              python train.py --config configs/deepjscc.py:cifar --workdir runs/cifar
+              hardware: two CPU cores; time and PSNR: not yet measured
 :natural      96x96 crops of natural pictures (bsds500 and imagenet_sample under SEMJAX_DATA, or archives of your own)
               python train.py --config configs/deepjscc.py:natural --workdir runs/natural
               hardware: two CPU cores, 46 minutes; 10 dB AWGN, Kodak: 30.5 dB, linear code 29.1 (docs/results.md)
@@ -18,12 +21,13 @@
 
 from ml_collections import ConfigDict
 
-VARIANTS = ("quick", "public", "natural", "accelerator")
+VARIANTS = ("quick", "public", "cifar", "natural", "accelerator")
 
 
 def get_config(arg: str = "quick") -> ConfigDict:
     """The configuration of a variant."""
-    return {"quick": quick, "public": public, "natural": natural, "accelerator": accelerator}[arg]()
+    makers = (quick, public, cifar, natural, accelerator)
+    return dict(zip(VARIANTS, makers, strict=True))[arg]()
 
 
 def quick() -> ConfigDict:
@@ -64,6 +68,25 @@ def public() -> ConfigDict:
             "optim": {"lr": 1e-3},
             "train": {"steps": 200_000, "log_every": 100, "checkpoint_every": 2_000},
             "eval": {"data": pictures},
+        }
+    )
+
+
+def cifar() -> ConfigDict:
+    """Raw 32x32 pictures, the networks of :natural."""
+    pictures = {"source": "array", "path": "$SEMJAX_DATA/cifar10_lossless/cifar10_first4000_part.npz"}
+    cfg = natural().to_dict()
+    return ConfigDict(
+        {
+            **cfg,
+            "data": {"train": {**pictures, "key": "x_train", "crop": 32, "cache_mb": 0}, "batch_size": 64},
+            "val": {**pictures, "key": "x_val", "batch_size": 50, "limit": 200},
+            "eval": {
+                **cfg["eval"],
+                "data": {**pictures, "key": "x_test"},
+                "metrics": ("psnr", "ssim", "psnr_of_mean_mse"),
+                "batch_size": 50,
+            },
         }
     )
 

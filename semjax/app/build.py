@@ -27,16 +27,23 @@ from semjax.app.schema import MODULATIONS, Table, look_up, options_of
 from semjax.channels import CHANNELS
 from semjax.contracts import Channel, Phase, Trainable
 from semjax.data.files import Source
+from semjax.data.mixture import Part
+from semjax.data.patches import PatchSource
+from semjax.data.small import drop_small
 from semjax.data.sources import SOURCES, CachedSource
 from semjax.decoders import DECODERS
 from semjax.encoders import ENCODERS
 from semjax.systems import SYSTEMS
-from semjax.training.checkpoint import Checkpoints, abstract, flat
+from semjax.training.best import highest_first
+from semjax.training.checkpoint import abstract, flat
+from semjax.training.reading import Reader, newest_first
 from semjax.types import Batch, Public, Tree
 
-CONFIG_FILE, CHECKPOINT_DIR, PARAMS_FILE = "config.json", "ckpt", "params.npz"
+CONFIG_FILE, CHECKPOINT_DIR, BEST_DIR, PARAMS_FILE = "config.json", "ckpt", "best", "params.npz"
+STORES = {"latest": (CHECKPOINT_DIR, newest_first), "best": (BEST_DIR, highest_first)}
+"""What `load` may be asked for: the directory, and the order in which its steps are tried."""
 META_KEY = "meta"
-LOADER_KEYS = ("crop", "cache_mb", "batch_size", "limit", "snr_db")
+LOADER_KEYS = ("crop", "flip", "small", "patches", "cache_mb", "batch_size", "limit", "snr_db")
 """Keys of data sections that are not the source's."""
 
 
@@ -153,11 +160,34 @@ def build(cfg: Config, registry: Registry) -> Trainable:
 
 
 def source(section: Mapping[str, Any], registry: Registry, *, path: str) -> Source:
-    """The data source of a section {source, **options}; the section's keys for the loader are left out."""
-    part = look_up(registry, "sources", section["source"], path=f"{path}.source")
-    made = make(part, _options(section, "source", *LOADER_KEYS), path=path, beside=LOADER_KEYS)
+    """The data source of a section {source, **options}, with what the section's `small` and `patches` ask for.
+
+    Raises:
+      ConfigError: an option of the source that cannot be, or patches without a size.
+      DataError: the pictures are not there.
+    """
+    made = _source(section, registry, path=path, beside=LOADER_KEYS)
+    crop, patches = section.get("crop"), section.get("patches", 0)
+    if patches and (patches < 0 or crop is None):
+        raise ConfigError(f"{path}.patches is {patches}; it must not be negative, and needs {path}.crop as their size")
+    if crop is not None and section.get("small") == "drop":
+        made = drop_small(made, crop)
+    if crop is not None and patches:
+        made = PatchSource(made, size=crop, count=patches)
     room = section.get("cache_mb", 0) << 20
     return CachedSource(made, max_bytes=room) if room else made
+
+
+def _source(section: Mapping[str, Any], registry: Registry, *, path: str, beside: tuple[str, ...]) -> Source:
+    """A source, after its parts if it is a mixture."""
+    part = look_up(registry, "sources", section["source"], path=f"{path}.source")
+    options = _options(section, "source", *beside)
+    if "parts" in options:
+        options["parts"] = [
+            Part(source=_source(p, registry, path=f"{path}.parts[{i}]", beside=("weight",)), weight=p["weight"])
+            for i, p in enumerate(options["parts"])
+        ]
+    return make(part, options, path=path, beside=beside)
 
 
 def example_batch(cfg: Config, rows: int = 1) -> Batch:
@@ -193,15 +223,20 @@ class Loaded:
     meta: dict[str, Any]
 
 
-def load(path: str | pathlib.Path, registry: Registry) -> Loaded:
+def load(path: str | pathlib.Path, registry: Registry, *, which: str = "latest") -> Loaded:
     """What a run left in its work directory, or a shipped checkpoint.
+
+    Every file that is read of a run is verified; a bad checkpoint is skipped with a line on stderr. Nothing is changed
+    there, so the run may be going on.
 
     Args:
       path: a folder with config.json and either `ckpt/` or `params.npz`.
       registry: the parts it is made of.
+      which: of a run, "latest" or "best"; a shipped checkpoint is only one.
 
     Raises:
-      UserError: it is neither; ConfigError, CheckpointError: it does not fit this version's parts.
+      UserError: it is neither, or has no best state; ConfigError, CheckpointError: it does not fit this version's
+        parts, or no checkpoint of it can be believed.
     """
     folder = pathlib.Path(path)
     if not (folder / CONFIG_FILE).is_file():
@@ -210,12 +245,15 @@ def load(path: str | pathlib.Path, registry: Registry) -> Loaded:
     trainable = build(cfg, registry)
     if (folder / PARAMS_FILE).is_file():
         return _shipped(folder, cfg, trainable)
-    if not (folder / CHECKPOINT_DIR).is_dir():
-        raise UserError(f"{folder} holds no checkpoint yet: no {CHECKPOINT_DIR}/ and no {PARAMS_FILE}")
+    if which not in STORES:
+        raise UserError(f"which={which!r} is not known; it may be {', '.join(STORES)}")
+    name, order = STORES[which]
+    if not (folder / name).is_dir():
+        raise UserError(f"{folder} holds no checkpoint yet: no {name}/ and no {PARAMS_FILE}")
     params, collections = _shapes(cfg, trainable)
-    with Checkpoints(folder / CHECKPOINT_DIR, keep=cfg.train.keep) as store:
-        part = store.restore_part({"ema": {"codec": params["codec"]}, "collections": collections})
-        facts = _options(store.meta(), "leaves")
+    reader = Reader(folder / name, order=order)
+    part = reader.restore_part({"ema": {"codec": params["codec"]}, "collections": collections})
+    facts = _options(reader.meta(), "leaves")
     variables = {"params": part["ema"]["codec"], **part["collections"]}
     return Loaded(cfg=cfg, trainable=trainable, variables=variables, meta=facts)
 

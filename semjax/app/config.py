@@ -18,7 +18,7 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from semjax.app.defaults import BESIDE_THE_RUN
+from semjax.app.defaults import BESIDE_THE_RUN, DEFAULTS
 from semjax.app.errors import ConfigError
 from semjax.app.schema import Tables, complete
 
@@ -174,6 +174,17 @@ def training_part(cfg: Config) -> Config:
             section = section.get(name, {})
         section.pop(last, None)
     return ConfigDict(tree).lock()
+
+
+def filled(old: Config) -> Config:
+    """A configuration of an earlier version, with the keys it did not know yet at their defaults."""
+
+    def over(defaults: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+        absent = {key: value for key, value in defaults.items() if key not in given}
+        both = [key for key, value in given.items() if isinstance(value, Mapping) and key in defaults]
+        return {**given, **absent, **{key: over(defaults[key], given[key]) for key in both}}
+
+    return ConfigDict(_plain(over(DEFAULTS, old.to_dict()))).lock()
 
 
 def differences(old: Config, new: Config) -> list[str]:

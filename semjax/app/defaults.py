@@ -17,13 +17,18 @@ DEFAULTS: dict[str, Any] = {
         "train": {
             "source": "scenes",
             "crop": 64,  # side of the random square crop, in pixels
+            "flip": "horizontal",  # mirrored half the time | none
+            "small": "pad",  # pictures smaller than the crop: pad (by reflection) | drop
             "cache_mb": 512,  # decoded pictures kept in memory; 0 = none
         },
         "batch_size": 32,  # over all devices
+        "max_bad_rate": 0.01,  # share of the pictures read that may be unreadable before the run stops
     },
     "val": {  # watched during training: mean PSNR over the training channel
         "source": "scenes",
         "crop": None,  # side of a central crop; None = whole pictures
+        "patches": 0,  # fixed patches of that size per picture, instead of the central one; `limit` counts patches
+        "small": "pad",
         "batch_size": 16,
         "limit": 64,  # pictures
         "snr_db": 10.0,
@@ -47,20 +52,30 @@ DEFAULTS: dict[str, Any] = {
         "checkpoint_every": 500,
         "eval_every": 0,  # steps between looks at `val`; 0 = never
         "keep": 3,  # checkpoints kept, the latest
+        "keep_best": 1,  # states kept beside them, the best on `val`; 0 = none
+        "max_skipped": 10,  # steps in a row that may be skipped for not being finite; 0 = any number
+        "watchdog_s": 1800.0,  # seconds without a step after which the stacks are written down; 0 = never
+        "watchdog_abort": False,  # end the process when as much time again has passed
         "tensorboard": False,
     },
     "compute_dtype": "float32",  # float32 | bfloat16; parameters are always float32
+    "compile_cache": None,  # folder of compiled programs that outlives the process; None = none
     "mesh": {"data": -1, "fsdp": 1, "model": 1},  # devices along each axis; -1 = all that are left
     "eval": {
-        "data": {"source": "scenes", "crop": None},
+        "data": {"source": "scenes", "crop": None, "patches": 0, "small": "pad"},
+        "allow_reencoded": False,  # measure fidelity on small pictures that are copies through JPEG
         "channels": ({"name": "awgn"},),
         "snr_db": (1.0, 4.0, 7.0, 10.0, 13.0),
+        "rates": (1.0,),  # rate tokens, fractions of the system's full cbr; others than 1 for a system of many rates
+        "mismatch": (),  # SNRs in dB that both ends are told while the channel has each of `snr_db`
+        "mismatch_rate": None,  # rate token of that; None = the highest of `rates`
         "draws": 1,  # channel draws per picture
-        "metrics": ("psnr", "ssim"),
+        "metrics": ("psnr", "ssim", "papr_db", "power_p999_db"),
         "batch_size": 16,
         "limit": None,  # pictures; None = all
         "seed": 0,
-        "baselines": (),  # systems without training, measured beside
+        "baselines": (),  # systems without training, measured beside at each of the rates
+        "cost": True,  # parameters, FLOPs and milliseconds of both ends
     },
 }
 
@@ -70,6 +85,8 @@ OPTIONAL: dict[str, type] = {
     "val.limit": int,
     "eval.data.crop": int,
     "eval.limit": int,
+    "eval.mismatch_rate": float,
+    "compile_cache": str,
 }
 """Keys that may be None, and the type they have otherwise."""
 
@@ -77,6 +94,10 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "optim.name": ("adamw",),
     "optim.schedule": ("cosine", "constant"),
     "compute_dtype": ("float32", "bfloat16"),
+    "data.train.flip": ("horizontal", "none"),
+    "data.train.small": ("pad", "drop"),
+    "val.small": ("pad", "drop"),
+    "eval.data.small": ("pad", "drop"),
 }
 """Keys with a closed set of values."""
 
@@ -88,8 +109,9 @@ POSITIVE = (
 
 BESIDE_THE_RUN = (
     *("eval", "val", "mesh", "train.log_every", "train.checkpoint_every", "train.eval_every", "train.keep"),
+    *("train.keep_best", "train.max_skipped", "train.watchdog_s", "train.watchdog_abort", "compile_cache"),
     *("train.tensorboard", "data.train.cache_mb", "data.train.root", "data.train.roots"),
-    "data.train.path",
+    *("data.train.path", "data.train.data_dir", "data.max_bad_rate"),
 )
 """Keys that may change between a run and its resumption: no parameter depends on them (data may move, not change)."""
 

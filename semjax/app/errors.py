@@ -1,4 +1,9 @@
-"""Errors meant for people, and the guard that turns them into one message and exit code 2."""
+"""Errors meant for people, and the guard that turns them into one message and an exit code.
+
+    0 done · 2 something the user can put right · 3 a run that cannot go on · 42 preempted · 130 interrupted
+
+After 42 and 130 the same command goes on where the run stopped; docs/reliability.md says what each fault leads to.
+"""
 
 import contextlib
 import functools
@@ -10,7 +15,7 @@ from semjax.data.files import DataError
 from semjax.data.images import ImageError
 from semjax.training.checkpoint import CheckpointError
 
-EXIT_USER_ERROR = 2
+EXIT_USER_ERROR, EXIT_FAILED, EXIT_PREEMPTED, EXIT_INTERRUPTED = 2, 3, 42, 130
 Arguments = ParamSpec("Arguments")
 
 
@@ -20,6 +25,10 @@ class UserError(Exception):
 
 class ConfigError(UserError):
     """A configuration file, key, value or flag that cannot be used."""
+
+
+class RunError(Exception):
+    """A run that cannot go on, through no fault of its command; the message says why and what was kept."""
 
 
 @contextlib.contextmanager
@@ -34,7 +43,7 @@ def explained(where: str) -> Iterator[None]:
 
 
 def guard(main: Callable[Arguments, int]) -> Callable[Arguments, int]:
-    """Makes `main` answer a user's error with one message on stderr and exit code 2, without a traceback.
+    """Makes `main` answer an error meant for people with one message on stderr and exit code 2 or 3, no traceback.
 
     Args:
       main: a program; returns the exit code.
@@ -50,5 +59,8 @@ def guard(main: Callable[Arguments, int]) -> Callable[Arguments, int]:
         except (UserError, DataError, ImageError, CheckpointError) as error:
             print(f"error: {error}", file=sys.stderr)
             return EXIT_USER_ERROR
+        except RunError as error:
+            print(f"error: {error}", file=sys.stderr)
+            return EXIT_FAILED
 
     return guarded

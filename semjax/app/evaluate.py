@@ -1,59 +1,52 @@
 """Evaluation of a trained run: `python eval.py --checkpoint RUN [--config.eval.KEY=VALUE ...] [--output DIR]`.
 
-The run's averaged weights are swept over `eval.channels` and `eval.snr_db` on the pictures of `eval.data`, beside the
-systems without training named in `eval.baselines`, at the same cbr. What comes out is a table on the terminal and a
-folder with results.json, results.csv, values per picture, figures, pictures, and an index.html that shows them all.
+The run's averaged weights are swept over `eval.channels`, `eval.snr_db` and `eval.rates` on the pictures of
+`eval.data`, beside the systems without training named in `eval.baselines`, at the same cbr; and, where `eval.mismatch`
+names SNRs, over channels that have another SNR than both ends were told. What comes out is a table on the terminal and
+a folder with results.json, results.csv, cost.json, values per picture, figures, pictures, and an index.html that shows
+them all.
 """
 
 import argparse
 import dataclasses
-import datetime
+import functools
 import itertools
 import logging
 import pathlib
-import platform
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import jax
 from tqdm import tqdm
 
-import semjax
-from semjax.app import build, config
+from semjax.app import beside, build, config
+from semjax.app.beside import Entry
 from semjax.app.errors import ConfigError, UserError, explained, guard
-from semjax.app.schema import look_up, options_of
 from semjax.contracts import Channel, Trainable
 from semjax.data.files import Source
+from semjax.data.jpeg_traces import check_lossless
 from semjax.data.loader import eval_batches
-from semjax.evaluators import report, results
-from semjax.evaluators.paired import GAIN_OVER, Measured, gains
+from semjax.evaluators import numbers, report, results
+from semjax.evaluators.cost import cost
+from semjax.evaluators.gallery import Gallery, shown_points
+from semjax.evaluators.paired import GAIN_OVER, Measured, gains, unequal_rates
 from semjax.evaluators.results import Row
-from semjax.evaluators.samples import samples
-from semjax.evaluators.sweep import Done, Origin, Sweep
+from semjax.evaluators.sweep import Sweep
 from semjax.link import transport
-from semjax.training.log import git_state
-from semjax.types import Tree
 
+LOG = logging.getLogger(__name__)
 SHOWN_PICTURES = 3
-SHOWN_SNRS = 4
 TERMINAL_METRICS = ("psnr", "ssim")
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Entry:
-    """A system to be measured, and what its rows say of its origin."""
-
-    trainable: Trainable
-    variables: Tree
-    origin: Origin
+QUIET_S, EVERY_S = 60.0, 60.0
+"""Where there is no terminal, progress is told of only what takes longer than this, and only so often."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Evaluated:
-    """What an evaluation gave: its rows, and the page that shows them."""
+    """What an evaluation gave: its rows, what the ends cost, and the page that shows them."""
 
     rows: list[Row]
+    costs: list[Row]
     index: pathlib.Path
 
 
@@ -82,21 +75,20 @@ def evaluate(
     source = build.source(cfg.eval.data, registry, path="eval.data")
     if not len(source):
         raise UserError("eval.data holds no picture; set --config.eval.data to a source that does")
-    entries = _entries(cfg, loaded, registry)
-    lanes = channels(cfg, registry)
-    for entry, (name, channel) in itertools.product(entries, lanes.items()):
-        check_link(entry.trainable, name, channel)
+    reencoded = check_lossless(source, allowed=cfg.eval.allow_reencoded, limit=cfg.eval.limit)
+    entries = beside.entries(cfg, loaded, registry)
+    lanes = _lanes(cfg, registry, entries)
+    gallery = _gallery(cfg, entries[0], lanes)
     with explained("eval"):
-        sweeps = [_sweep(entry, cfg, source, lanes, folder) for entry in entries]
+        sweeps = [_sweep(entry, cfg, source, lanes, gallery, told=_told(cfg, entries[0])) for entry in entries]
         make_folder(folder)
-        measured = [_run(sweep, entry, cfg, source) for entry, sweep in zip(entries, sweeps, strict=True)]
-    rows = [row for found in measured for row in found.rows]
-    rows += [row for baseline in measured[1:] for row in gains(measured[0], baseline)]
-    grid = [sample for entry in entries for sample in _samples(entry, cfg, source, lanes)]
-    facts = _provenance(entries[0].origin, cfg)
+        found = _run(sweeps, entries, cfg, source)
+    _write_pictures(found.systems, folder)
+    rows, facts = found.rows(), {**beside.provenance(entries[0].origin, cfg), **reencoded}
     title = f"{facts['System']} on {facts['Pictures']}"
-    index = report.write(rows, folder, title=title, provenance=facts, samples=grid)
-    return Evaluated(rows=rows, index=index)
+    shown = {"samples": gallery.samples(), "costs": found.costs, "notes": found.notes()}
+    index = report.write(rows, folder, title=title, provenance=facts, **shown)
+    return Evaluated(rows=rows, costs=found.costs, index=index)
 
 
 def _only_evaluation(overrides: config.Overrides) -> None:
@@ -149,113 +141,121 @@ def channels(cfg: Any, registry: build.Registry) -> dict[str, Channel]:
     return made
 
 
-def _sweep(entry: Entry, cfg: Any, source: Source, lanes: Mapping[str, Channel], folder: pathlib.Path) -> Sweep:
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Told:
+    """SNRs that both ends are told while the channel has others, and the rate token of that."""
+
+    snr_db: tuple[float, ...]
+    rate: float
+
+
+def _told(cfg: Any, own: Entry) -> _Told:
+    rate = cfg.eval.mismatch_rate
+    rate = own.rates[-1] if rate is None else rate
+    if rate not in own.rates:
+        raise ConfigError(f"eval.mismatch_rate is {rate:g}; it must be one of eval.rates {own.rates}")
+    return _Told(snr_db=tuple(beside.number(snr, "eval.mismatch") for snr in cfg.eval.mismatch), rate=rate)
+
+
+def _gallery(cfg: Any, own: Entry, lanes: Mapping[str, Channel]) -> Gallery:
+    points = shown_points(rates=own.rates, snr_db=cfg.eval.snr_db) if cfg.eval.snr_db else ()
+    return Gallery(channel=next(iter(lanes)), points=points, pictures=SHOWN_PICTURES)
+
+
+def _lanes(cfg: Any, registry: build.Registry, entries: Sequence[Entry]) -> dict[str, Channel]:
+    """The channels, which can carry every system's digital streams."""
+    lanes = channels(cfg, registry)
+    for entry, (name, channel) in itertools.product(entries, lanes.items()):
+        check_link(entry.trainable, name, channel)
+    return lanes
+
+
+def _sweep(
+    entry: Entry, cfg: Any, source: Source, lanes: Mapping[str, Channel], gallery: Gallery, *, told: _Told
+) -> Sweep:
     asked = cfg.eval
     return Sweep(
         trainable=entry.trainable,
         channels=lanes,
         snr_db=tuple(asked.snr_db),
-        batches=lambda: eval_batches(source, batch_size=asked.batch_size, crop=asked.data.crop, limit=asked.limit),
+        batches=functools.partial(_batches, cfg, source),
         origin=entry.origin,
+        rates=entry.rates,
+        mismatch=told.snr_db if told.rate in entry.rates else (),
+        mismatch_rate=told.rate,
         draws=asked.draws,
         metrics=tuple(asked.metrics),
         seed=asked.seed,
-        per_picture=folder / f"pictures_{entry.origin.system}.npz",
+        watch=gallery.watch(entry.origin.system),
     )
 
 
-def _run(sweep: Sweep, entry: Entry, cfg: Any, source: Source) -> Measured:
-    """The rows of a sweep and its values per picture, with a line of progress on a terminal."""
+def _batches(cfg: Any, source: Source) -> Iterator[Mapping[str, Any]]:
+    asked = cfg.eval
+    return eval_batches(source, batch_size=asked.batch_size, crop=asked.data.crop, limit=asked.limit)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Found:
+    """What the systems gave, the run's first, and what their ends cost."""
+
+    systems: list[Measured]
+    costs: list[Row]
+
+    def rows(self) -> list[Row]:
+        """All rows, those of the gains over the baselines last."""
+        own, *baselines = self.systems
+        rows = [row for system in self.systems for row in system.rows]
+        return rows + [row for baseline in baselines for row in gains(own, baseline)]
+
+    def notes(self) -> list[str]:
+        """The points at which a baseline did not spend what the system did."""
+        own, *baselines = self.systems
+        return [line for baseline in baselines for line in unequal_rates(own, baseline)]
+
+
+def _run(sweeps: Sequence[Sweep], entries: Sequence[Entry], cfg: Any, source: Source) -> _Found:
+    """What every system gave and costs, with a line of progress; the rates of one system are joined."""
     count = len(source) if cfg.eval.limit is None else min(cfg.eval.limit, len(source))
-    with tqdm(total=count * len(sweep.snr_db), unit="picture", disable=not sys.stderr.isatty()) as bar:
-
-        def advance(done: Done) -> None:
-            bar.set_postfix_str(f"{entry.origin.system} {done.snr_db:g} dB", refresh=False)
-            bar.update(done.pictures)
-
-        rows = list(dataclasses.replace(sweep, progress=advance).run(entry.variables, {}))
-    assert sweep.per_picture is not None  # every sweep of an evaluation keeps them
-    return Measured(rows=rows, pictures=results.read_pictures(sweep.per_picture))
-
-
-def _samples(entry: Entry, cfg: Any, source: Source, lanes: Mapping[str, Channel]) -> list[report.Sample]:
-    """The first pictures over the first channel, at a few SNRs from the lowest to the highest."""
-    label, channel = next(iter(lanes.items()))
-    snrs = sorted(cfg.eval.snr_db)
-    steps = min(SHOWN_SNRS, len(snrs))
-    shown = sorted({snrs[round(i * (len(snrs) - 1) / max(steps - 1, 1))] for i in range(steps)})
-    limit = min(SHOWN_PICTURES, len(source), cfg.eval.limit or len(source))
-    return [
-        sample
-        for batch in eval_batches(source, batch_size=1, crop=cfg.eval.data.crop, limit=limit)
-        for sample in samples(
-            entry.trainable,
-            entry.variables,
-            {},
-            batch=batch,
-            channel=channel,
-            snr_db=shown,
-            name=f"{entry.origin.system} over {label}",
-            seed=cfg.eval.seed,
-        )
-    ]
+    total = count * sum(sweep.points_per_picture for sweep in sweeps)
+    delay, every = (0.0, 0.1) if sys.stderr.isatty() else (QUIET_S, EVERY_S)
+    found: dict[tuple[str, str], Measured] = {}
+    costs: list[Row] = []
+    with tqdm(total=total, unit="picture", delay=delay, mininterval=every) as bar:
+        for sweep, entry in zip(sweeps, entries, strict=True):
+            bar.set_postfix_str(entry.origin.system, refresh=False)
+            watched = dataclasses.replace(sweep, progress=bar.update)
+            part = watched.measure(entry.variables, {})
+            place = (entry.origin.system, entry.origin.variant)
+            found[place] = found[place].joined(part) if place in found else part
+            if cfg.eval.cost and entry.rates[-1] == entries[0].rates[-1]:
+                costs += _cost(watched, entry, cfg, source)
+    return _Found(systems=list(found.values()), costs=costs)
 
 
-def _origin(cfg: Any, loaded: build.Loaded) -> Origin:
-    data, git = cfg.eval.data, git_state()
-    place = next((pathlib.Path(str(data[key])) for key in ("root", "path") if data.get(key)), None)
-    step = loaded.meta.get("step")
-    return Origin(
-        **_named(loaded.trainable, loaded.cfg),
-        checkpoint="" if step is None else f"step {step}",
-        commit=(git["commit"] or "")[:12] + ("+" if git["dirty"] else ""),
-        config_hash=loaded.meta.get("config_hash") or config.config_hash(loaded.cfg),
-        dataset=place.stem if place else data.source,
-        split=str(data.get("split") or ""),
+def _cost(sweep: Sweep, entry: Entry, cfg: Any, source: Source) -> list[Row]:
+    """What both ends of a system cost at its highest rate, on the first pictures."""
+    batch, channel = next(iter(_batches(cfg, source))), next(iter(sweep.channels.values()))
+    rows = cost(
+        sweep.chain,
+        entry.variables,
+        {},
+        batch=batch,
+        channel=channel,
+        snr_db=cfg.eval.snr_db[0],
+        rate=entry.rates[-1],
     )
-
-
-def _entries(cfg: Any, loaded: build.Loaded, registry: build.Registry) -> list[Entry]:
-    """The run's system, and the baselines beside it."""
-    own = Entry(trainable=loaded.trainable, variables=loaded.variables, origin=_origin(cfg, loaded))
-    names = [name for name in cfg.eval.baselines if name != own.origin.system]
-    return [own, *(_baseline(name, cfg, registry, beside=own.origin) for name in names)]
-
-
-def _baseline(name: str, cfg: Any, registry: build.Registry, *, beside: Origin) -> Entry:
-    """A system without training, with those of the run's system options that it has too (the cbr above all)."""
-    builder = look_up(registry, "systems", name, path="eval.baselines")
-    known = options_of(builder, "systems")
-    shared = {k: v for k, v in cfg.system.items() if k != "name" and (known.others or k in known.defaults)}
-    own: Any = config.resolve({**cfg.to_dict(), "system": {"name": name, **shared}}, registry)
-    trainable = build.build(own, registry)
-    params, collections = trainable.init(jax.random.key(own.seed), build.example_batch(own))
-    if jax.tree.leaves(params):
-        raise ConfigError(f"eval.baselines: {name} has parameters to train; a baseline may have none")
-    origin = dataclasses.replace(beside, **_named(trainable, own), checkpoint="", config_hash=config.config_hash(own))
-    return Entry(trainable=trainable, variables={"params": params["codec"], **collections}, origin=origin)
-
-
-def _named(trainable: Trainable, cfg: Any) -> dict[str, str]:
-    return {
-        "system": getattr(trainable, "name", cfg.system.name),
-        "variant": getattr(trainable, "variant", "default"),
+    origin = {
+        name: getattr(entry.origin, name) for name in ("system", "variant", "checkpoint", "commit", "config_hash")
     }
+    return [{**origin, **row} for row in rows]
 
 
-def _provenance(origin: Origin, cfg: Any) -> dict[str, str]:
-    devices = jax.devices()
-    return {
-        "System": origin.system if origin.variant == "default" else f"{origin.system} ({origin.variant})",
-        "Checkpoint": origin.checkpoint or "shipped",
-        "Commit": origin.commit or "installed package",
-        "Configuration": origin.config_hash,
-        "Pictures": f"{origin.dataset} {origin.split}".strip(),
-        "Seed of the channel draws": str(cfg.eval.seed),
-        "Date": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),
-        "Machine": f"{len(devices)} x {devices[0].device_kind}, {platform.system()} {platform.machine()}",
-        "Software": f"semjax {semjax.__version__}, jax {jax.__version__}, Python {platform.python_version()}",
-    }
+def _write_pictures(measured: Sequence[Measured], folder: pathlib.Path) -> None:
+    for found in measured:
+        system, variant = found.rows[0]["system"], found.rows[0]["variant"]
+        name = system if variant == "default" else f"{system}_{variant}"
+        results.write_pictures(found.pictures, folder / f"pictures_{name}.npz")
 
 
 @guard
@@ -272,8 +272,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         output=flags.output,
         overrides=config.split_flags(rest, ["--checkpoint", "--output"]),
     )
-    for (metric,) in results.distinct(found.rows, "metric"):
-        if metric.partition(GAIN_OVER)[0] in TERMINAL_METRICS:
-            print(report.text_table(found.rows, metric), end="\n\n")
+    for text in _texts(found):
+        print(text, end="\n\n")
     print(f"report: {found.index}")
     return 0
+
+
+def _texts(found: Evaluated) -> Iterator[str]:
+    """What a terminal is shown."""
+    for (metric,) in results.distinct(found.rows, "metric"):
+        if metric.partition(GAIN_OVER)[0] in TERMINAL_METRICS:
+            yield numbers.text_table(found.rows, metric)
+    yield from filter(None, (numbers.text_mismatch(found.rows), numbers.text_cost(found.costs)))

@@ -113,6 +113,8 @@ def complete(asked: Mapping[str, Any], tables: Tables) -> dict[str, Any]:
     for path in PARTS:
         _add_options(template, asked, tables, path)
     tree = _merge(template, asked, "", sorted(_paths(template)))
+    for path in (path for path, (kind, _) in PARTS.items() if kind == "sources"):
+        _complete_mixture(_get(tree, path), tables, path, split=SPLITS.get(path))
     tree["eval"]["channels"] = _parts(tree["eval"]["channels"], tables, "eval.channels")
     tree["phases"] = tuple(_phase(p, tables, f"phases.{i}") for i, p in enumerate(tree["phases"]))
     for path, choices in CHOICES.items():
@@ -211,6 +213,30 @@ def _tuples(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {str(key): _tuples(item) for key, item in value.items()}
     return tuple(_tuples(item) for item in value) if isinstance(value, list | tuple) else value
+
+
+def _complete_mixture(section: dict[str, Any], tables: Tables, path: str, *, split: str | None) -> None:
+    """Completes, in place, the parts of a section whose source has an option `parts`: sections with a weight each."""
+    if "parts" in options_of(look_up(tables, "sources", section["source"], path=f"{path}.source"), "sources").defaults:
+        parts = section["parts"]
+        if not isinstance(parts, tuple) or not parts:
+            raise ConfigError(f'{path}.parts is {parts!r}; it must be one or more of {{"source": ..., "weight": 1.0}}')
+        section["parts"] = tuple(_source(p, tables, f"{path}.parts[{i}]", split=split) for i, p in enumerate(parts))
+
+
+def _source(value: Any, tables: Tables, path: str, *, split: str | None) -> dict[str, Any]:
+    """One part of a mixture: a source, its options, and its weight."""
+    if not isinstance(value, Mapping) or "source" not in value:
+        raise ConfigError(f'{path} is {value!r}; it must be {{"source": ..., "weight": 1.0, options}}')
+    part = look_up(tables, "sources", value["source"], path=f"{path}.source")
+    template = {**_part_template(part, value, kind="sources", path=path), "source": "", "weight": 1.0}
+    if split and template.get("split") == "train":
+        template["split"] = split
+    section = _merge(template, value, f"{path}.", [f"{path}.{key}" for key in template])
+    if not 0 < section["weight"] < float("inf"):
+        raise ConfigError(f"{path}.weight is {section['weight']}; it must be finite and above zero")
+    _complete_mixture(section, tables, path, split=split)
+    return section
 
 
 def _parts(values: Any, tables: Tables, path: str) -> tuple[dict[str, Any], ...]:

@@ -16,6 +16,7 @@ from jaxtyping import Float
 from PIL import Image, ImageDraw, ImageFont
 
 from semjax.app import build
+from semjax.app.beside import checked_rates
 from semjax.app.errors import UserError, guard
 from semjax.app.evaluate import check_link, make_folder
 from semjax.channels import CHANNELS
@@ -47,7 +48,13 @@ class Transmitted:
 
 
 def transmit(
-    image: Float[np.ndarray, "h w 3"], *, loaded: build.Loaded, channel: Channel, snr_db: float, seed: int = 0
+    image: Float[np.ndarray, "h w 3"],
+    *,
+    loaded: build.Loaded,
+    channel: Channel,
+    snr_db: float,
+    token: float = 1.0,
+    seed: int = 0,
 ) -> Transmitted:
     """Sends one picture once.
 
@@ -56,10 +63,11 @@ def transmit(
       loaded: the trained system.
       channel: the channel.
       snr_db: average Es/N0 per complex use, in dB.
+      token: rate token, a fraction of the system's full rate.
       seed: of noise and fading.
     """
     batch = {"image": jnp.asarray(image)[None], "id": np.zeros(1, np.int32)}
-    public = public_of(batch, snr_db=snr_db, rate=1.0)
+    public = public_of(batch, snr_db=snr_db, rate=token)
     compiled = chain(loaded.trainable, links=transport.ideal_link)
     sent = compiled.encode(loaded.variables, {}, image=batch["image"], public=public)
     key = jax.random.key(seed)
@@ -134,12 +142,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--channel", default="awgn", help=f"one of {', '.join(CHANNELS)}")
     parser.add_argument("--seed", default=0, type=int, help="of noise and fading")
     parser.add_argument("--output", default=pathlib.Path(), type=pathlib.Path, metavar="DIR")
+    parser.add_argument("--rate", default=1.0, type=float, help="fraction of the full rate, for a system of many")
     flags = parser.parse_args(argv)
     image, channel = _picture(flags.picture), _channel(flags.channel)
     loaded = build.load(flags.checkpoint, build.default_registry())
     check_link(loaded.trainable, flags.channel, channel)
+    checked_rates((flags.rate,), loaded.trainable, where="--rate")
     make_folder(flags.output)
-    sent = transmit(image, loaded=loaded, channel=channel, snr_db=flags.snr_db, seed=flags.seed)
+    sent = transmit(image, loaded=loaded, channel=channel, snr_db=flags.snr_db, token=flags.rate, seed=flags.seed)
     label = f"{flags.channel}, {flags.snr_db:g} dB: {sent.psnr:.2f} dB PSNR"
     images.save_png(flags.output / "received.png", sent.image)
     images.save_png(flags.output / "side_by_side.png", side_by_side([("original", image), (label, sent.image)]))

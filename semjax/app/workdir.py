@@ -1,4 +1,4 @@
-"""The work directory of a run: config.json, run.json, metrics.jsonl, ckpt/.
+"""The work directory of a run: config.json, run.json, metrics.jsonl, ckpt/, best/, and run.lock while it runs.
 
 A directory is a run's own or it is refused: nothing foreign is ever written into, and a checkpoint is only continued
 with the configuration it was made with.
@@ -9,11 +9,15 @@ import pathlib
 import tempfile
 
 from semjax.app import config
-from semjax.app.build import CHECKPOINT_DIR, CONFIG_FILE, PARAMS_FILE
+from semjax.app.build import BEST_DIR, CHECKPOINT_DIR, CONFIG_FILE, PARAMS_FILE
 from semjax.app.config import Config
 from semjax.app.errors import UserError
+from semjax.app.lock import LOCK_FILE
+from semjax.training.shelf import Shelf
 
 SHOWN_DIFFERENCES = 5
+PASSING = (LOCK_FILE, f".{LOCK_FILE}", f".{CONFIG_FILE}")
+"""How the names of entries begin that say nothing of whose the directory is."""
 
 
 def claim(workdir: str | pathlib.Path, cfg: Config) -> pathlib.Path:
@@ -34,9 +38,9 @@ def claim(workdir: str | pathlib.Path, cfg: Config) -> pathlib.Path:
         raise UserError(f"--workdir={workdir} is a file; name a directory")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-        entries = sorted(entry.name for entry in folder.iterdir() if not entry.name.startswith(f".{CONFIG_FILE}"))
+        with tempfile.TemporaryFile(dir=folder) as probe:
+            probe.write(b"0")  # a full disk still makes empty files
+        entries = sorted(entry.name for entry in folder.iterdir() if not entry.name.startswith(PASSING))
     except OSError as error:
         raise UserError(
             f"--workdir={workdir} cannot be written to ({error.strerror}); name another directory"
@@ -53,9 +57,12 @@ def _check_same_run(folder: pathlib.Path, entries: list[str], cfg: Config) -> No
         raise UserError(
             f"--workdir={folder} is not empty and not a run of this program ({shown}); name another directory"
         )
-    changed = config.differences(config.training_part(old), config.training_part(cfg))
-    steps = [entry for entry in (folder / CHECKPOINT_DIR).glob("*") if entry.name.isdigit()]
-    if changed and steps:
+    for name in (CHECKPOINT_DIR, BEST_DIR):
+        if name in entries and not (folder / name).is_dir():
+            raise UserError(f"{folder / name} is to be a directory and is not; move it away or name another --workdir")
+    changed = config.differences(config.training_part(config.filled(old)), config.training_part(cfg))
+    steps = [Shelf(directory=folder / name).all() for name in (CHECKPOINT_DIR, BEST_DIR)]
+    if changed and any(steps):
         more = f" (and {len(changed) - SHOWN_DIFFERENCES} more)" if len(changed) > SHOWN_DIFFERENCES else ""
         lines = "".join(f"\n  {line}" for line in changed[:SHOWN_DIFFERENCES])
         raise UserError(

@@ -12,13 +12,14 @@ from typing import Protocol
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Complex, Float
+from jaxtyping import Array, Float
 
 from semjax.channels.base import normalize_power
-from semjax.types import Public, Received, Signal, struct
+from semjax.types import Public, Received, Signal, Symbols, Used, struct
 
 SCALE_BITS = 8
 SCALE_RANGE_DB = (-40.0, 20.0)  # CHOICE: a step of 0.24 dB; pictures outside clip to the ends
+LEAST_NOISE = 1e-20  # a dead channel after MMSE has neither gain nor noise, and every estimate there would be 0 / 0
 
 
 @struct
@@ -26,22 +27,25 @@ class AnalogLatents:
     """Received latents, phase removed: `values = gain * z / rms + n`, n real of variance `noise_var`.
 
     `scale` is the picture's rms as the receiver knows it, or 1 where it was not sent. All but `scale` are
-    [b, h/stride, w/stride, features]; `noise_var` here is per real dimension.
+    [b, h/stride, w/stride, features]; `noise_var` here is per real dimension. `sent` is 1 for latents that the public
+    rate lets through and 0 for the rest, whose values and gains are 0.
     """
 
     values: Float[Array, "b h w d"]
     gain: Float[Array, "b h w d"]
     noise_var: Float[Array, "b h w d"]
     scale: Float[Array, "b"]
+    sent: Float[Array, "b h w d"]
 
     def normalised(self) -> Float[Array, "b h w d"]:
-        """The latents up to the picture's scale, 0.5 mean power, shrunk under deep fades; over AWGN, `values`."""
+        """The latents up to the picture's scale, 0.5 mean power if sent, shrunk in deep fades; over AWGN, `values`."""
         noise = 2.0 * self.noise_var
         return self.values * self.gain * (1.0 + noise) / (self.gain**2 + noise)
 
     def effective_snr_db(self) -> Float[Array, "b"]:
         """SNR after fading in dB, per picture, as the receiver sees it; over AWGN the channel's own."""
-        ratio = jnp.mean(self.gain**2, axis=(1, 2, 3)) / jnp.mean(2.0 * self.noise_var, axis=(1, 2, 3))
+        power = jnp.sum(self.gain**2, axis=(1, 2, 3)) / jnp.sum(self.sent, axis=(1, 2, 3))
+        ratio = power / jnp.mean(2.0 * self.noise_var, axis=(1, 2, 3))
         return jnp.clip(10.0 * jnp.log10(jnp.maximum(ratio, 1e-6)), -30.0, 60.0)
 
 
@@ -53,8 +57,8 @@ class Bottleneck(Protocol):
         """Pixels per latent position, along each axis."""
         ...
 
-    def pack(self, latents: Float[Array, "b h w d"]) -> Signal:
-        """Latents to signal."""
+    def pack(self, latents: Float[Array, "b h w d"], public: Public) -> Signal:
+        """Latents to signal, at the public rate."""
         ...
 
     def unpack(self, received: Received, public: Public) -> AnalogLatents:
@@ -62,61 +66,88 @@ class Bottleneck(Protocol):
         ...
 
 
-def to_complex(latents: Float[Array, "b h w d"]) -> Complex[Array, "b k"]:
-    """Consecutive reals as real and imaginary parts; an odd count is completed by a zero, which is charged."""
-    flat = latents.astype(jnp.float32).reshape(latents.shape[0], -1)
-    flat = jnp.pad(flat, ((0, 0), (0, flat.shape[1] % 2)))
-    pairs = flat.reshape(flat.shape[0], -1, 2)
-    return jax.lax.complex(pairs[..., 0], pairs[..., 1])
+Shape = tuple[int, int, int]
 
 
-def to_reals(
-    real: Float[Array, "b k"], imag: Float[Array, "b k"], shape: tuple[int, int, int]
-) -> Float[Array, "b h w d"]:
-    """Inverse of `to_complex` for latents of `shape` per picture."""
-    flat = jnp.stack([real, imag], axis=-1).reshape(real.shape[0], -1)
-    return flat[:, : math.prod(shape)].reshape(real.shape[0], *shape)
+class Layout(Protocol):
+    """Where latents lie in the grid of symbols, and how many of these are sent at a rate."""
+
+    def symbols(self, latents: Float[Array, "b h w d"]) -> Symbols:
+        """Pairs of latents as complex symbols."""
+        ...
+
+    def reals(self, real: Float[Array, "b k"], imag: Float[Array, "b k"], shape: Shape) -> Float[Array, "b h w d"]:
+        """Inverse of `symbols` for latents of `shape` per picture."""
+        ...
+
+    def used(self, rate: Float[Array, "b"], shape: Shape) -> Used:
+        """1 for the symbols sent, a prefix."""
+        ...
 
 
-def _latents(received: Received, shape: tuple[int, int, int], scale: Float[Array, "b"]) -> AnalogLatents:
-    csi = jnp.ones_like(received.symbols) if received.csi is None else received.csi
-    gain = jnp.abs(jnp.where(csi == 0, 1.0, csi)) * (csi != 0)  # a plain abs has no gradient at 0
-    turned = received.symbols * jnp.conj(csi) / jnp.where(gain == 0, 1.0, gain)
-    half = received.noise_var / 2.0
-    return AnalogLatents(
-        values=to_reals(turned.real, turned.imag, shape),
-        gain=to_reals(gain, gain, shape),
-        noise_var=to_reals(half, half, shape),
-        scale=scale,
-    )
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class FixedRate:
+    """Position after position, everything is sent whatever the rate token; an odd count is completed by a zero, which
+    is charged."""
+
+    def symbols(self, latents: Float[Array, "b h w d"]) -> Symbols:
+        """Consecutive latents as real and imaginary parts, `[b, ceil(h·w·d / 2)]`."""
+        flat = latents.astype(jnp.float32).reshape(latents.shape[0], -1)
+        flat = jnp.pad(flat, ((0, 0), (0, flat.shape[1] % 2)))
+        pairs = flat.reshape(flat.shape[0], -1, 2)
+        return jax.lax.complex(pairs[..., 0], pairs[..., 1])
+
+    def reals(self, real: Float[Array, "b k"], imag: Float[Array, "b k"], shape: Shape) -> Float[Array, "b h w d"]:
+        """Inverse of `symbols` for latents of `shape` per picture."""
+        flat = jnp.stack([real, imag], axis=-1).reshape(real.shape[0], -1)
+        return flat[:, : math.prod(shape)].reshape(real.shape[0], *shape)
+
+    def used(self, rate: Float[Array, "b"], shape: Shape) -> Used:
+        """All ones."""
+        return jnp.ones((rate.shape[0], -(-math.prod(shape) // 2)), jnp.float32)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Analog:
-    """Every latent is sent; nothing else is.
+    """Latents as symbols; nothing else is sent.
 
     Attributes:
       stride: pixels per latent position.
       features: real latents per position.
+      layout: where they lie and how many are sent.
     """
 
     stride: int
     features: int
+    layout: Layout = FixedRate()
 
-    def latent_shape(self, public: Public) -> tuple[int, int, int]:
+    def latent_shape(self, public: Public) -> Shape:
         """Latent grid of a picture after padding to a multiple of `stride`."""
         return -(-public.height // self.stride), -(-public.width // self.stride), self.features
 
-    def pack(self, latents: Float[Array, "b h w d"]) -> Signal:
-        """Unit power per picture over `ceil(h w d / 2)` uses."""
-        raw = to_complex(latents)
-        used = jnp.ones(raw.shape, jnp.float32)
-        return Signal(symbols=normalize_power(raw, used), used=used)
+    def pack(self, latents: Float[Array, "b h w d"], public: Public) -> Signal:
+        """Unit power per picture over the symbols that its rate lets through."""
+        used = self.layout.used(public.rate, self.latent_shape(public))
+        return Signal(symbols=normalize_power(self.layout.symbols(latents), used), used=used)
 
     def unpack(self, received: Received, public: Public) -> AnalogLatents:
         """Latents with scale 1: the receiver does not know the picture's power."""
-        ones = jnp.ones(received.symbols.shape[0], jnp.float32)
-        return _latents(received, self.latent_shape(public), ones)
+        return self._latents(received, public, scale=jnp.ones(received.symbols.shape[0], jnp.float32))
+
+    def _latents(self, received: Received, public: Public, *, scale: Float[Array, "b"]) -> AnalogLatents:
+        shape = self.latent_shape(public)
+        used = self.layout.used(public.rate, shape)
+        csi = jnp.ones_like(received.symbols) if received.csi is None else received.csi
+        gain = jnp.abs(jnp.where(csi == 0, 1.0, csi)) * (csi != 0)  # a plain abs has no gradient at 0
+        turned = received.symbols * jnp.conj(csi) / jnp.where(gain == 0, 1.0, gain) * used
+        gain, half = gain * used, jnp.maximum(received.noise_var, LEAST_NOISE) / 2.0
+        return AnalogLatents(
+            values=self.layout.reals(turned.real, turned.imag, shape),
+            gain=self.layout.reals(gain, gain, shape),
+            noise_var=self.layout.reals(half, half, shape),
+            scale=scale,
+            sent=self.layout.reals(used, used, shape),
+        )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -129,10 +160,11 @@ class ScaledAnalog(Analog):
 
     reference: float = 1.0
 
-    def pack(self, latents: Float[Array, "b h w d"]) -> Signal:
+    def pack(self, latents: Float[Array, "b h w d"], public: Public) -> Signal:
         """Unit power per picture, and the index of the picture's rms."""
-        signal = super().pack(latents)
-        power = jnp.mean(jnp.abs(to_complex(jax.lax.stop_gradient(latents))) ** 2, axis=-1)
+        signal = super().pack(latents, public)
+        raw = jnp.abs(self.layout.symbols(jax.lax.stop_gradient(latents))) ** 2
+        power = jnp.sum(raw * signal.used, axis=-1) / jnp.sum(signal.used, axis=-1)
         low, high = SCALE_RANGE_DB
         level_db = 10.0 * jnp.log10(jnp.maximum(power, 1e-12) / self.reference**2)
         unit = (jnp.clip(level_db, low, high) - low) / (high - low)
@@ -144,4 +176,4 @@ class ScaledAnalog(Analog):
         """Latents with the received scale."""
         low, high = SCALE_RANGE_DB
         level_db = received.ints["scale"].astype(jnp.float32) / (2**SCALE_BITS - 1) * (high - low) + low
-        return _latents(received, self.latent_shape(public), self.reference * 10.0 ** (level_db / 20.0))
+        return self._latents(received, public, scale=self.reference * 10.0 ** (level_db / 20.0))

@@ -171,10 +171,19 @@ class LinearCode:
 
     def synthesise(self, latents: AnalogLatents) -> Float[Array, "b h w 3"]:
         """Linear least-squares picture from received latents; not clipped."""
-        prior, kept = load_prior(self.prior), self.kept
-        scale = latents.scale[:, None, None, None]
-        variance = self.variance * (scale / self.reference) ** 2
+        return self.picture(self.estimate(latents))
+
+    def estimate(self, latents: AnalogLatents) -> Float[Array, "b i j m"]:
+        """Linear least-squares estimate of c − m from received latents; 0, the prior's, for what was not sent."""
+        sent, scale = latents.sent[:, :1, :1, :], latents.scale[:, None, None, None]
+        power = jnp.asarray(2.0 * self.variance * self.gain**2)
+        reference2 = jnp.sum(sent * power, axis=-1, keepdims=True) / jnp.sum(sent, axis=-1, keepdims=True)
+        variance = jnp.asarray(self.variance) * scale**2 / reference2
         amplitude = latents.gain * self.gain / scale
-        estimate = variance * amplitude / (variance * amplitude**2 + latents.noise_var) * latents.values
-        full = jnp.broadcast_to(jnp.asarray(prior.mean), (*estimate.shape[:-1], COEFFICIENTS))
-        return inverse_block_transform(full.at[..., kept].add(estimate))
+        return variance * amplitude / (variance * amplitude**2 + latents.noise_var) * latents.values
+
+    def picture(self, estimate: Float[Array, "b i j m"]) -> Float[Array, "b h w 3"]:
+        """The picture whose coefficients are the prior's means, plus `estimate` for those of the code; not clipped."""
+        mean = jnp.asarray(load_prior(self.prior).mean)
+        full = jnp.broadcast_to(mean, (*estimate.shape[:-1], COEFFICIENTS))
+        return inverse_block_transform(full.at[..., self.kept].add(estimate))

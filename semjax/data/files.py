@@ -2,18 +2,22 @@
 
 A source is random access: `len(source)` and `source[i] -> {"image": float32[h, w, 3] in [0, 1], "id": int}`. Records
 are read and decoded when asked for. `id` is the place of the picture in the source's own full order, so it does not
-change with the chosen split. Every source pickles, and may be read from many threads at once.
+change with the chosen split. Every source pickles, and may be read from many threads at once. What else a source may
+say of itself is optional: `read(i)` gives the undecoded bytes of a picture, `entry(i)` what is known without reading
+it, `place(i)` its id, `total` the number of pictures over all splits, `inside(i)` where a source that is made of others
+has picture i from (`entries.py` asks for these).
 
 An archive is a folder with `NAME.tar`, a plain ustar file, and `NAME.index.json`, a list with one entry per record:
 `{"file", "offset", "length", "sha256", "split"}`; a reader seeks to `offset` and reads `length` bytes.
 `python -m semjax.data pack FOLDER OUT` makes one (see `pack.py`).
 """
 
+import dataclasses
 import hashlib
 import json
 import os
 import pathlib
-from typing import Any, Protocol, TypedDict
+from typing import Any, NotRequired, Protocol, TypedDict
 
 import numpy as np
 
@@ -29,10 +33,29 @@ class DataError(ValueError):
 
 
 class Record(TypedDict):
-    """One picture: `image` float32[h, w, 3] in [0, 1] and `id`, its place in the source's full order."""
+    """One picture: `image` float32[h, w, 3] in [0, 1] and `id`, its place in the source's full order.
+
+    `_mask` False marks a picture that could not be read (`semjax/data/bad_records.py`); absent means True.
+    """
 
     image: np.ndarray
     id: int
+    _mask: NotRequired[bool]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Entry:
+    """What a source knows of a picture without reading it.
+
+    Attributes:
+      name: what errors call it.
+      sha256: of its encoded bytes, in hex; None = not known.
+      size: height and width as decoded; None = not known.
+    """
+
+    name: str
+    sha256: str | None = None
+    size: tuple[int, int] | None = None
 
 
 class Source(Protocol):
@@ -80,19 +103,33 @@ class ArchiveSource:
                 f"no archive at {str(root)!r} (looked for {self.tar.name} and {index.name} in it); make one with "
                 f"`{PACK_COMMAND}`, then set {SET_ROOT} to OUT"
             )
-        entries = _read_index(index)
+        entries = read_index(index)
         splits = sorted({str(entry.get("split")) for entry in entries})
         if split is not None and split not in splits:
             raise DataError(f"{index} has no split {split!r}; its splits are: {', '.join(splits)}")
         self.total = len(entries)
+        self.title, self.split = folder.name, split
         self._entries = [(i, entry) for i, entry in enumerate(entries) if split in (None, entry.get("split"))]
 
     def __len__(self) -> int:
         return len(self._entries)
 
     def __getitem__(self, index: int) -> Record:
-        place, entry = self._entries[index]
-        return {"image": images.decode(self.read(index), name=f"{self.tar}:{entry['file']}"), "id": place}
+        entry = self.entry(index)
+        data = self.read(index)
+        if hashlib.sha256(data).hexdigest() != entry.sha256:
+            raise DataError(f"{entry.name}: the bytes do not have the SHA-256 of the index; copy the archive again")
+        return {"image": images.decode(data, name=entry.name), "id": self.place(index)}
+
+    def place(self, index: int) -> int:
+        """The id of picture `index`."""
+        return self._entries[index][0]
+
+    def entry(self, index: int) -> Entry:
+        """What the index says of picture `index`."""
+        found = self._entries[index][1]
+        size = (found["height"], found["width"]) if "height" in found and "width" in found else None
+        return Entry(name=f"{self.tar}:{found['file']}", sha256=found["sha256"], size=size)
 
     @property
     def files(self) -> list[str]:
@@ -100,11 +137,25 @@ class ArchiveSource:
         return [entry["file"] for _, entry in self._entries]
 
     def read(self, index: int) -> bytes:
-        """The bytes of record `index`, undecoded."""
-        # Opened anew each time: nothing to share between threads or to leave out of a pickle.
-        with self.tar.open("rb") as file:
-            file.seek(self._entries[index][1]["offset"])
-            return file.read(self._entries[index][1]["length"])
+        """The bytes of record `index`, undecoded.
+
+        Raises:
+          DataError: the tar file is gone, or ends before the record does.
+        """
+        entry = self._entries[index][1]
+        try:
+            # Opened anew each time: nothing to share between threads or to leave out of a pickle.
+            with self.tar.open("rb") as file:
+                file.seek(entry["offset"])
+                data = file.read(entry["length"])
+        except OSError as error:
+            raise gone(f"{self.tar}:{entry['file']}", error) from error
+        if len(data) < entry["length"]:
+            raise DataError(
+                f"{self.tar}:{entry['file']}: the tar file ends before the record does ({len(data)} of "
+                f"{entry['length']} bytes); copy the archive again, or make it again with `{PACK_COMMAND}`"
+            )
+        return data
 
     def verify(self) -> None:
         """Reads every record and compares its SHA-256 with the index.
@@ -124,7 +175,17 @@ class ArchiveSource:
             )
 
 
-def _read_index(path: pathlib.Path) -> list[dict[str, Any]]:
+def gone(name: str, error: OSError) -> DataError:
+    """The error of a file that was there when the source was made and cannot be read now."""
+    return DataError(f"{name} cannot be read any more ({error.strerror}); put the file back, or start again without it")
+
+
+def read_index(path: pathlib.Path) -> list[dict[str, Any]]:
+    """The entries of an archive's index.
+
+    Raises:
+      DataError: it is not one.
+    """
     try:
         entries = json.loads(path.read_bytes())
     except ValueError as error:
@@ -150,6 +211,7 @@ class FolderSource:
 
     def __init__(self, root: str | os.PathLike[str]):
         self.root = located(root)
+        self.title = self.root.name
         if not root or not self.root.is_dir():
             raise DataError(f"no folder of pictures at {str(root)!r}; set {SET_ROOT} to one")
         found = [path.relative_to(self.root) for path in self.root.rglob("*") if path.suffix.lower() in SUFFIXES]
@@ -164,8 +226,24 @@ class FolderSource:
         return len(self.files)
 
     def __getitem__(self, index: int) -> Record:
+        place = range(len(self))[index]
+        return {"image": images.decode(self.read(index), name=self.entry(index).name), "id": place}
+
+    def entry(self, index: int) -> Entry:
+        """The path of picture `index`."""
+        return Entry(name=str(self.root / self.files[index]))
+
+    def read(self, index: int) -> bytes:
+        """The bytes of picture `index`, undecoded.
+
+        Raises:
+          DataError: the file has vanished or may not be read.
+        """
         path = self.root / self.files[index]
-        return {"image": images.decode(path.read_bytes(), name=str(path)), "id": range(len(self))[index]}
+        try:
+            return path.read_bytes()
+        except OSError as error:
+            raise gone(str(path), error) from error
 
 
 class ArraySource:
@@ -190,9 +268,16 @@ class ArraySource:
             raise DataError(
                 f"{path}: array {key!r} is {self._pixels.dtype}{list(self._pixels.shape)}, expected uint8[n, h, w, 3]"
             )
+        self.title, self.split = located(path).stem, key
 
     def __len__(self) -> int:
         return len(self._pixels)
 
     def __getitem__(self, index: int) -> Record:
         return {"image": images.from_uint8(self._pixels[index]), "id": range(len(self))[index]}
+
+    def entry(self, index: int) -> Entry:
+        """The name, hash (of the raw values) and size of picture `index`."""
+        pixels = self._pixels[index]
+        digest = hashlib.sha256(pixels.tobytes()).hexdigest()
+        return Entry(name=f"{self.title}:{self.split}[{index}]", sha256=digest, size=pixels.shape[:2])

@@ -42,6 +42,9 @@ ORIENT: dict[int, Callable[[np.ndarray], np.ndarray]] = {
     8: lambda x: x.swapaxes(0, 1)[::-1],
 }
 
+TURNED = (5, 6, 7, 8)
+"""Orientations that exchange height and width."""
+
 # Silencing warnings changes state of the whole process, so one thread at a time does it, and only to read a header.
 _header_lock = threading.Lock()
 
@@ -87,6 +90,23 @@ def decode(
     except Exception as error:
         raise ImageError(f"{name}: the picture is damaged ({error}); write the file again or remove it") from error
     return np.ascontiguousarray(ORIENT.get(orientation, ORIENT[1])(values))
+
+
+def size(data: bytes, *, name: str) -> tuple[int, int]:
+    """Height and width that `decode` would give, from the header alone.
+
+    Args:
+      data: the whole file, or enough of it to hold the header.
+      name: what errors call the record.
+
+    Raises:
+      ImageError: it has no header of a picture.
+    """
+    try:
+        image, orientation = _open(data)
+    except Exception as error:
+        raise ImageError(f"{name}: not a picture that can be read ({error}); replace the file or remove it") from error
+    return (image.width, image.height) if orientation in TURNED else (image.height, image.width)
 
 
 def _open(data: bytes) -> tuple[Image.Image, int]:

@@ -54,6 +54,12 @@ def pack(folder: str | os.PathLike[str], out: str | os.PathLike[str]) -> int:
     return len(entries)
 
 
+def split_of(file: str) -> str:
+    """The split of a picture: the first folder of its path, or "all" if it lies in none."""
+    folder, _, rest = file.partition("/")
+    return folder if rest else UNSORTED
+
+
 def _add(tar: tarfile.TarFile, root: pathlib.Path, file: str) -> dict[str, str | int]:
     data = (root / file).read_bytes()
     height, width, _ = images.decode(data, name=str(root / file)).shape
@@ -64,13 +70,12 @@ def _add(tar: tarfile.TarFile, root: pathlib.Path, file: str) -> dict[str, str |
         tar.addfile(info, io.BytesIO(data))
     except ValueError as error:
         raise DataError(f"{root / file}: its name does not fit into a ustar archive ({error}); rename it") from error
-    folder, _, rest = file.partition("/")
     return {
         "file": file,
         "offset": offset,
         "length": len(data),
         "sha256": hashlib.sha256(data).hexdigest(),
-        "split": folder if rest else UNSORTED,
+        "split": split_of(file),
         "width": width,
         "height": height,
     }

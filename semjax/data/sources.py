@@ -5,6 +5,7 @@
 
 import bisect
 import functools
+import hashlib
 import itertools
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -14,7 +15,11 @@ import jax
 import numpy as np
 
 from semjax.data import images
-from semjax.data.files import ArchiveSource, ArraySource, DataError, FolderSource, Record, Source
+from semjax.data.entries import id_of
+from semjax.data.files import ArchiveSource, ArraySource, DataError, Entry, FolderSource, Record, Source
+from semjax.data.mixture import MixtureSource
+from semjax.data.records_source import RecordsSource
+from semjax.data.tfds_source import TfdsSource
 from semjax.scenes.render import RenderedScene, render
 from semjax.scenes.world import SPLITS, Scene, SceneConfig, sample_scene
 
@@ -26,10 +31,17 @@ __all__ = [
     "CachedSource",
     "DataError",
     "FolderSource",
+    "MixtureSource",
     "Record",
+    "RecordsSource",
     "ScenesSource",
     "Source",
+    "TfdsSource",
 ]
+
+
+PROBED = 3
+"""Scenes drawn for a fingerprint."""
 
 
 class ScenesSource:
@@ -64,6 +76,17 @@ class ScenesSource:
     def __getitem__(self, index: int) -> Record:
         image = np.asarray(self.rendered(index).image)
         return {"image": images.from_uint8(images.to_uint8(image)), "id": range(self.count)[index]}
+
+    def entry(self, index: int) -> Entry:
+        """The name and size of scene `index`."""
+        return Entry(name=f"scene {self.split}[{range(self.count)[index]}]", size=(self.size, self.size))
+
+    def fingerprint(self) -> str:
+        """A SHA-256 that changes with the settings or with what the first scenes look like."""
+        told = hashlib.sha256(repr((self.size, self.split, self.count, self.seed, self.config)).encode())
+        for index in range(min(PROBED, self.count)):
+            told.update(images.to_uint8(self[index]["image"]).tobytes())
+        return told.hexdigest()
 
     def scene(self, index: int) -> Scene:
         """The graph of scene `index`, as numpy arrays."""
@@ -116,15 +139,27 @@ class ArchivesSource:
         self._parts = [ArchiveSource(root, split=split) for root in roots]
         self._starts = [0, *itertools.accumulate(len(part) for part in self._parts)]
         self._ids = [0, *itertools.accumulate(part.total for part in self._parts)]
+        self.total, self.split = self._ids[-1], split
+        self.title = " + ".join(part.title for part in self._parts)
 
     def __len__(self) -> int:
         return self._starts[-1]
 
     def __getitem__(self, index: int) -> Record:
-        place = range(len(self))[index]
-        which = bisect.bisect_right(self._starts, place) - 1
-        record = self._parts[which][place - self._starts[which]]
-        return {"image": record["image"], "id": self._ids[which] + record["id"]}
+        part, place = self.inside(index)
+        return {"image": part[place]["image"], "id": self.place(index)}
+
+    def inside(self, index: int) -> tuple[Source, int]:
+        """The archive that has picture `index`, and the picture's index there."""
+        which = self._which(index)
+        return self._parts[which], range(len(self))[index] - self._starts[which]
+
+    def place(self, index: int) -> int:
+        """The id of picture `index`."""
+        return self._ids[self._which(index)] + id_of(*self.inside(index))
+
+    def _which(self, index: int) -> int:
+        return bisect.bisect_right(self._starts, range(len(self))[index]) - 1
 
 
 class CachedSource:
@@ -138,6 +173,8 @@ class CachedSource:
       max_bytes: room for decoded pixels (3 bytes each).
     """
 
+    same_order = True
+
     def __init__(self, source: Source, *, max_bytes: int = 2 << 30):
         self.source = source
         self.max_bytes = max_bytes
@@ -147,6 +184,10 @@ class CachedSource:
 
     def __len__(self) -> int:
         return len(self.source)
+
+    def inside(self, index: int) -> tuple[Source, int]:
+        """Where picture `index` is from."""
+        return self.source, index
 
     def __getitem__(self, index: int) -> Record:
         if index in self._kept:
@@ -178,4 +219,8 @@ SOURCES: Mapping[str, Callable[..., Source]] = {
     "folder": FolderSource,
     "array": ArraySource,
     "scenes": ScenesSource,
+    "tfds": TfdsSource,
+    "records": RecordsSource,
+    "mixture": MixtureSource,
 }
+"""Sources by the name in configurations; the parts of a mixture are made before it is."""

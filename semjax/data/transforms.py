@@ -1,10 +1,12 @@
-"""Crops: from pictures of any size to one size. Colour is left alone.
+"""Crops and flips: from pictures of any size to one size. Colour is left alone.
 
 A picture smaller than the crop is first enlarged by reflection at its borders, as evenly on both sides as can be; the
-crop remembers the ids of such pictures (`padded_ids`), so that a run can say how many there were.
+crop remembers the ids of such pictures (`padded_ids`), so that a run can say how many there were. A picture that could
+not be read (`_mask` False) becomes zeros of the crop's size.
 """
 
 import logging
+from collections.abc import Callable, Mapping
 
 import grain
 import numpy as np
@@ -23,6 +25,20 @@ def reflect_to(image: Float[np.ndarray, "h w 3"], size: int) -> Float[np.ndarray
     return np.pad(image, [(m // 2, m - m // 2) for m in missing] + [(0, 0)], mode="reflect")
 
 
+def unflipped(window: Float[np.ndarray, "h w 3"], rng: np.random.Generator) -> Float[np.ndarray, "h w 3"]:
+    """The window as it is."""
+    return window
+
+
+def mirrored_half_the_time(window: Float[np.ndarray, "h w 3"], rng: np.random.Generator) -> Float[np.ndarray, "h w 3"]:
+    """The window, mirrored left to right with probability one half."""
+    return window[:, ::-1] if rng.random() < 0.5 else window
+
+
+Flip = Callable[[np.ndarray, np.random.Generator], np.ndarray]
+FLIPS: Mapping[str, Flip] = {"horizontal": mirrored_half_the_time, "none": unflipped}
+
+
 class _Crop:
     """What both crops share: the size, and the count of pictures that were too small."""
 
@@ -33,6 +49,8 @@ class _Crop:
         self.padded_ids: set[int] = set()
 
     def _enlarged(self, record: Record) -> np.ndarray:
+        if not record.get("_mask", True):
+            return np.zeros((self.size, self.size, 3), np.float32)
         image = record["image"]
         if min(image.shape[:2]) < self.size and record["id"] not in self.padded_ids:
             if not self.padded_ids:
@@ -46,14 +64,18 @@ class _Crop:
 
 
 class RandomCrop(_Crop, grain.transforms.RandomMap):
-    """A window of `size` x `size` pixels at a uniform place, mirrored left to right half of the time."""
+    """A window of `size` x `size` pixels at a uniform place, flipped by `flip`."""
+
+    def __init__(self, size: int, *, flip: Flip = mirrored_half_the_time):
+        super().__init__(size)
+        self.flip = flip
 
     def random_map(self, element: Record, rng: np.random.Generator) -> Record:
         """Crops one record with the record's own generator."""
         image = self._enlarged(element)
         top, left = (int(rng.integers(0, side - self.size + 1)) for side in image.shape[:2])
         window = image[top : top + self.size, left : left + self.size]
-        return {**element, "image": window[:, ::-1] if rng.random() < 0.5 else window}
+        return {**element, "image": self.flip(window, rng)}
 
 
 class CenterCrop(_Crop, grain.transforms.Map):

@@ -29,9 +29,13 @@ tbody tr:hover { background: var(--card); }
 .figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 26rem), 1fr)); gap: 1.2rem; }
 figure { margin: 0; background: var(--card); border: 1px solid var(--line); border-radius: 10px; padding: .8rem; }
 figure img { display: block; width: 100%; height: auto; }
+.figures .wide { grid-column: 1 / -1; }
 .figures figcaption { margin-bottom: .5rem; font-weight: 600; color: var(--ink); }
 .pictures { display: grid; gap: .8rem; margin-bottom: 1.2rem; }
+.pictures { max-width: 56rem; }
 .pictures figure { padding: .4rem; }
+details { margin: .6rem 0; }
+summary { cursor: pointer; font-weight: 600; padding: .3rem 0; }
 .pictures img { border-radius: 5px; }
 .pictures img.small { image-rendering: pixelated; }
 .pictures figcaption { font-size: .85rem; padding: .35rem .2rem .1rem; font-variant-numeric: tabular-nums; }
@@ -80,10 +84,11 @@ def facts(pairs: Sequence[tuple[str, str]]) -> str:
     return "<dl>\n" + "\n".join(f"<dt>{escape(k)}</dt><dd>{escape(v)}</dd>" for k, v in pairs) + "\n</dl>"
 
 
-def figure(*, title: str, light: str, dark: str) -> str:
-    """A figure that follows the screen's colours; paths relative to the page."""
+def figure(*, title: str, light: str, dark: str, panels: int) -> str:
+    """A figure that follows the screen's colours; paths relative to the page. One of several panels is wide."""
+    wide = ' class="wide"' if panels > 1 else ""
     return (
-        f"<figure><figcaption>{escape(title)}</figcaption><picture>"
+        f"<figure{wide}><figcaption>{escape(title)}</figcaption><picture>"
         f'<source srcset="{escape(dark)}" media="(prefers-color-scheme: dark)">'
         f'<img src="{escape(light)}" alt="{escape(title)}"></picture></figure>'
     )
@@ -93,3 +98,23 @@ def picture(*, path: str, name: str, caption: str, small: bool) -> str:
     """One picture of a grid; `small` ones are shown with their pixels sharp."""
     look = ' class="small"' if small else ""
     return f'<figure><img{look} src="{escape(path)}" alt="{escape(name)}"><figcaption>{caption}</figcaption></figure>'
+
+
+def grid(cells: Sequence[str], *, columns: int) -> str:
+    """Pictures (HTML) in so many columns."""
+    return f'<div class="pictures" style="grid-template-columns: repeat({columns}, 1fr)">{"".join(cells)}</div>'
+
+
+def folded(summary: str, body: str, *, first: bool) -> str:
+    """A part (HTML) under a line of text that opens and closes it; the first of several is open."""
+    return f"<details{' open' if first else ''}><summary>{escape(summary)}</summary>\n{body}\n</details>"
+
+
+def note(text: str) -> str:
+    """A remark (text)."""
+    return f'<p class="note">{escape(text)}</p>'
+
+
+def block(heading: str, *parts: str) -> str:
+    """Parts (HTML) under a small heading (text); nothing if there is no part."""
+    return f"<h3>{escape(heading)}</h3>\n" + "\n".join(part for part in parts if part) if any(parts) else ""

@@ -6,36 +6,63 @@ A gain whose interval leaves out 0 is a difference on these pictures; pairing re
 """
 
 import dataclasses
+import math
 from collections.abc import Iterator, Mapping, Sequence
 
 from semjax.evaluators.bootstrap import Pictures, paired_difference
 from semjax.evaluators.results import Row, picture_name
+from semjax.metrics import SIGNAL_METRICS
 
 GAIN_OVER = "_gain_over_"
+EQUAL_RATES = 0.01
+"""Two systems compare at equal rate when their `cbr_total` agree to this fraction."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Measured:
-    """One system's rows at full rate, and its values per picture by `picture_name`."""
+    """One system's rows, and its values per picture by `picture_name`."""
 
     rows: Sequence[Row]
     pictures: Mapping[str, Pictures]
 
+    def joined(self, other: "Measured") -> "Measured":
+        """Both together: the same system at other points."""
+        return Measured(rows=[*self.rows, *other.rows], pictures={**self.pictures, **other.pictures})
+
 
 def gains(system: Measured, baseline: Measured) -> Iterator[Row]:
-    """Yields a row "METRIC_gain_over_BASELINE" for every point that both have values per picture of.
+    """Yields a row "METRIC_gain_over_BASELINE" for every point that both have values of received pictures for.
+
+    Points are joined by channel, SNR, told SNR and rate token.
 
     Raises:
       ValueError: the two were not measured on the same pictures.
     """
     for row in system.rows:
-        name = picture_name(channel=row["channel"], snr_db=row["snr_db"], rate=1.0, metric=row["metric"])
-        if name in system.pictures and name in baseline.pictures:
-            difference = paired_difference(system.pictures[name], baseline.pictures[name])
-            yield {
-                **row,
-                "metric": f"{row['metric']}{GAIN_OVER}{baseline.rows[0]['system']}",
-                "mean": difference.mean,
-                "ci_low": difference.low,
-                "ci_high": difference.high,
-            }
+        name = _point(row)
+        if row["metric"] in SIGNAL_METRICS or not (name in system.pictures and name in baseline.pictures):
+            continue
+        difference = paired_difference(system.pictures[name], baseline.pictures[name])
+        yield {
+            **row,
+            "metric": f"{row['metric']}{GAIN_OVER}{baseline.rows[0]['system']}",
+            "mean": difference.mean,
+            "ci_low": difference.low,
+            "ci_high": difference.high,
+        }
+
+
+def unequal_rates(system: Measured, baseline: Measured) -> list[str]:
+    """The points at which the two did not spend the same, one line each: a gain there is not one at equal rate."""
+    spent = {_point(row): row["cbr_total"] for row in baseline.rows}
+    lines: dict[str, None] = {}
+    for row in system.rows:
+        other = spent.get(_point(row))
+        if other is not None and not math.isclose(row["cbr_total"], other, rel_tol=EQUAL_RATES):
+            where = f"{row['channel']}, {row['snr_db']:g} dB, rate {row['rate']:.4g}"
+            lines[f"{where}: cbr {row['cbr_total']:.5f} beside {other:.5f} of {baseline.rows[0]['system']}"] = None
+    return [*lines]
+
+
+def _point(row: Row) -> str:
+    return picture_name(**{name: row[name] for name in ("channel", "snr_db", "told_snr_db", "rate", "metric")})

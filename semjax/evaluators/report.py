@@ -3,25 +3,19 @@
 Everything the page shows lies beside it, so the folder can be moved, zipped or put on any web server as it is.
 """
 
-import dataclasses
 import logging
-import math
 import pathlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from html import escape
 
-import numpy as np
-from jaxtyping import Float
-
-from semjax.data import images
-from semjax.evaluators import page, plots, results
+from semjax.evaluators import cost, gallery, numbers, page, plots, results
 from semjax.evaluators.paired import GAIN_OVER
 from semjax.evaluators.results import Row, distinct
+from semjax.metrics import SIGNAL_METRICS
 
 LOG = logging.getLogger(__name__)
-SMALL_SIDE = 160
-"""Pictures below this many pixels a side are enlarged by the page, so their pixels are kept sharp."""
-DIGITS = {"psnr": 2, "psnr_of_mean_mse": 2, "ssim": 3, "ms_ssim": 3}
+FIRST = "psnr"
+"""The metric whose tables and figures are open; those of the others are folded."""
 
 DEFINITIONS = (
     ("Gain over a baseline", "mean over pictures of the difference on the same picture with the same channel draws"),
@@ -29,7 +23,8 @@ DEFINITIONS = (
     (
         "cbr",
         "channel uses (symbols) per picture value: uses / (height x width x 3). Analog symbols, digital content "
-        "and side information, to which pilots belong, are counted apart and add up to the total",
+        "and side information, to which pilots belong, are counted apart and add up to the total. 1/n is written "
+        "where the total is that within half a per cent",
     ),
     ("PSNR", "10 log10(1 / MSE) of the picture clipped to [0, 1] and rounded to 8 bits; per picture, then averaged"),
     (
@@ -47,24 +42,25 @@ DEFINITIONS = (
         "capacity (over fading the ergodic one, which is kinder than a real code). none: there is no digital stream",
     ),
 )
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Shown:
-    """A received picture in the grid."""
-
-    label: str
-    psnr: float
-    image: Float[np.ndarray, "h w 3"]
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Sample:
-    """One row of the grid: a picture and what arrived of it."""
-
-    name: str
-    original: Float[np.ndarray, "h w 3"]
-    received: tuple[Shown, ...]
+TOLD = (
+    "Both ends are told one average SNR while the channel has another. The receiver still knows the noise variance, "
+    "which it can measure, and its gain; the transmitter goes by what it was told. An ideal side link is charged at "
+    "the capacity of the SNR that the channel has."
+)
+POWER = (
+    "Of the symbols themselves, before any pulse shaping, per picture, then averaged. The peak grows with the number "
+    "of symbols; the quantile, which one symbol in a thousand exceeds, does not."
+)
+COST = (
+    "Median time of the compiled end per picture, and the shortest and longest of its repetitions; entropy coding and "
+    "channel are in neither end. GFLOP: matrix products and convolutions as the program is written, loops counted as "
+    "often as they run, two FLOPs to a multiply-accumulate. XLA's own count takes the body of a loop once."
+)
+PICTURES = (
+    f"Large pictures are shown by a square of {gallery.SIDE} pixels from their middle; the PSNR is of the whole "
+    "picture. Every system met the same channel draw."
+)
+REFERENCES = "Figures of others are as they were reported; their systems were not run here."
 
 
 def write(
@@ -73,9 +69,11 @@ def write(
     *,
     title: str,
     provenance: Mapping[str, str],
-    samples: Sequence[Sample] = (),
+    samples: Sequence[gallery.Sample] = (),
+    costs: Sequence[Row] = (),
+    notes: Sequence[str] = (),
 ) -> pathlib.Path:
-    """Writes results.json, results.csv, figures, pictures and `index.html` into `folder`.
+    """Writes results.json, results.csv, cost.json, figures, pictures and `index.html` into `folder`.
 
     Args:
       rows: result rows.
@@ -83,113 +81,121 @@ def write(
       title: heading of the page.
       provenance: facts about the run (commit, config hash, date, machine), shown as they are.
       samples: pictures for the grid.
+      costs: rows of `evaluators.cost`.
+      notes: remarks about the gains.
 
     Returns:
       The path of `index.html`.
     """
     results.write(rows, folder)
+    if costs:
+        results.save(costs, folder / cost.FILE, fields=cost.FIELDS)
     sections = [
-        page.section("Results", *(_quality(rows, metric) for (metric,) in distinct(rows, "metric"))),
-        page.section("Channel uses", _rates(rows)),
-        page.section("Curves", _curves(rows, folder)),
-        page.section("Pictures", *(_grid(sample, folder, i) for i, sample in enumerate(samples))),
+        *_measured(rows, folder / "figures", notes),
+        page.section("Cost", *_with_note(numbers.cost(costs), f"{COST} {_devices(costs)}")),
+        page.section("Pictures", *_pictures(samples, folder)),
         page.section("How to read this", page.facts(DEFINITIONS)),
-        page.section("Where it comes from", page.facts([*provenance.items()]), _files()),
+        page.section("Where it comes from", page.facts([*provenance.items()]), _files(costs)),
     ]
     path = folder / "index.html"
     path.write_text(page.page(title=title, lead=_lead(rows), sections=[s for s in sections if s]), encoding="utf-8")
     return path
 
 
-def text_table(rows: Sequence[Row], metric: str) -> str:
-    """The metric by SNR as plain text for a terminal, one line per system, channel and rate."""
-    chosen = [r for r in rows if r["metric"] == metric]
-    snrs = sorted({r["snr_db"] for r in chosen})
-    lines = [[plots.label(metric), "", "cbr", *(f"{snr:g} dB" for snr in snrs)]]
-    for series in _series(chosen):
-        at = {r["snr_db"]: f"{r['mean']:.{_digits(metric)}f}" for r in series.rows}
-        lines.append([series.system, _channel(series.rows[0]), series.cbr, *(at.get(snr, "") for snr in snrs)])
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    return "\n".join(
-        "  ".join(c.ljust(w) if i < 2 else c.rjust(w) for i, (c, w) in enumerate(zip(line, widths, strict=True)))
-        for line in lines
-    )
+def _measured(rows: Sequence[Row], figures: pathlib.Path, notes: Sequence[str]) -> list[str]:
+    """The sections of what was measured of the received pictures and of the signal."""
+    return [
+        page.section("Quality", *_tables(rows, "", numbers.rising(rows))),
+        *(page.section(f"Gain over {name}", *_tables(rows, name, *notes)) for name in _baselines(rows)),
+        page.section("Beside public figures", *_with_note(numbers.beside(rows), REFERENCES)),
+        page.section("Quality by rate", *_figures(rows, lambda part: plots.rate_distortion(part, figures))),
+        page.section("Quality by SNR", *_figures(rows, lambda part: plots.curves(part, figures))),
+        page.section("Told another SNR", *_mismatch(rows, figures)),
+        page.section("Transmit power", *_power(rows)),
+        page.section("Channel uses", numbers.uses(rows)),
+    ]
 
 
-def _series(rows: Sequence[Row]) -> list[plots.Series]:
-    places = distinct(rows, "channel", "csi")
-    return [s for place in places for s in plots.by_system([r for r in rows if (r["channel"], r["csi"]) == place])]
+def _baselines(rows: Sequence[Row]) -> list[str]:
+    names = [metric.partition(GAIN_OVER)[2] for (metric,) in distinct(rows, "metric")]
+    return [name for name in dict.fromkeys(names) if name]
 
 
-def _channel(row: Row) -> str:
-    return row["channel"] if row["csi"] == "none" else f"{row['channel']}, CSI {row['csi']}"
+def _tables(rows: Sequence[Row], baseline: str, *notes: str) -> list[str]:
+    """The tables of all metrics, or of all gains over a baseline: the first open, the others folded."""
+    names = [metric for (metric,) in distinct(rows, "metric") if metric not in SIGNAL_METRICS]
+    metrics = [name for name in names if name.partition(GAIN_OVER)[2] == baseline]
+    metrics.sort(key=lambda name: name.partition(GAIN_OVER)[0] != FIRST)
+    if not metrics:
+        return []
+    first, *others = metrics
+    if baseline:
+        unequal = [f"Not at equal rate: {note}." for note in notes if note.endswith(f" of {baseline}")]
+        notes = (numbers.above(rows, first), *unequal)
+    return [
+        page.block(plots.label(first), numbers.quality(rows, first), *(page.note(text) for text in notes if text)),
+        *(page.folded(plots.label(metric), numbers.quality(rows, metric), first=False) for metric in others),
+    ]
 
 
-def _quality(rows: Sequence[Row], metric: str) -> str:
-    chosen = [r for r in rows if r["metric"] == metric]
-    snrs = sorted({r["snr_db"] for r in chosen})
-    body = []
-    for series in _series(chosen):
-        at = {r["snr_db"]: _cell(r, metric) for r in series.rows}
-        body.append([*_words(series), series.cbr, *(at.get(snr, "") for snr in snrs)])
-    header = ["system", "channel", "cbr", *(f"{snr:g} dB" for snr in snrs)]
-    return f"<h3>{escape(plots.label(metric))}</h3>\n" + page.table(header=header, rows=body, words=2)
-
-
-def _words(series: plots.Series) -> list[str]:
-    return [escape(series.system), escape(_channel(series.rows[0]))]
-
-
-def _cell(row: Row, metric: str) -> str:
-    if not math.isfinite(row["mean"]):
-        return "–"
-    half = (row["ci_high"] - row["ci_low"]) / 2
-    digits = _digits(metric)
-    return f'{row["mean"]:.{digits}f}<span class="interval">±{half:.{digits}f}</span>'
-
-
-def _rates(rows: Sequence[Row]) -> str:
-    kinds = ("cbr_analog", "cbr_digital", "cbr_side", "cbr_total")
-    body = []
-    for series in _series([r for r in rows if r["metric"] == rows[0]["metric"]]):
-        snrs = [r["snr_db"] for r in series.rows]
-        for row in (r for r in series.rows if r["snr_db"] in (min(snrs), max(snrs))):
-            uses = [f"{row[kind]:.5f}" for kind in kinds]
-            body.append([*_words(series), escape(row["side_link"]), f"{row['snr_db']:g}", *uses])
-    header = ["system", "channel", "side link", "SNR (dB)", "analog", "digital", "side", "total"]
-    return page.table(header=header, rows=body, words=3)
-
-
-def _curves(rows: Sequence[Row], folder: pathlib.Path) -> str:
+def _figures(rows: Sequence[Row], drawn: Callable[[Sequence[Row]], list[plots.Figure]]) -> list[str]:
+    """Figures of the first metric, open, and of the others and the gains, folded."""
+    metrics = [metric for (metric,) in distinct(rows, "metric")]
+    first = FIRST if FIRST in metrics else metrics[0]
     try:
-        figures = [*plots.curves(rows, folder / "figures"), *plots.rate_distortion(rows, folder / "figures")]
+        shown = drawn([row for row in rows if row["metric"] == first])
+        others = drawn([row for row in rows if row["metric"] != first])
     except plots.FiguresMissing as error:
         LOG.warning("the report is written without figures: %s", error)
-        return f'<p class="note">No figures: {escape(str(error))}</p>'
-    made = [page.figure(title=f.title, light=f"figures/{f.light.name}", dark=f"figures/{f.dark.name}") for f in figures]
+        return [page.note(f"No figures: {error}")]
+    folded = page.folded("Other metrics and gains", _placed(others), first=False) if others else ""
+    return [_placed(shown), folded] if shown or others else []
+
+
+def _placed(figures: Sequence[plots.Figure]) -> str:
+    made = [
+        page.figure(title=f.title, light=f"figures/{f.light.name}", dark=f"figures/{f.dark.name}", panels=f.panels)
+        for f in figures
+    ]
     return f'<div class="figures">{"".join(made)}</div>' if made else ""
 
 
-def _grid(sample: Sample, folder: pathlib.Path, index: int) -> str:
-    (folder / "pictures").mkdir(parents=True, exist_ok=True)
-    small = max(sample.original.shape[:2]) < SMALL_SIDE
-    cells = [("original", sample.original, "<b>original</b>")]
-    cells += [
-        (shown.label, shown.image, f"<b>{escape(shown.label)}</b> · {_db(shown.psnr)}") for shown in sample.received
+def _mismatch(rows: Sequence[Row], folder: pathlib.Path) -> list[str]:
+    table = numbers.mismatch(rows)
+    if not table:
+        return []
+    try:
+        drawn = _placed(plots.mismatch(rows, folder))
+    except plots.FiguresMissing:
+        drawn = ""
+    return [page.note(TOLD), table, drawn]
+
+
+def _power(rows: Sequence[Row]) -> list[str]:
+    """The signal metrics over the first channel: no channel has a part in them."""
+    own = [row for row in rows if row["metric"] in SIGNAL_METRICS]
+    if not own:
+        return []
+    first = [row for row in own if row["channel"] == own[0]["channel"]]
+    metric, *others = [metric for (metric,) in distinct(first, "metric")]
+    return [
+        page.note(POWER),
+        page.block(plots.label(metric), numbers.quality(first, metric)),
+        *(page.folded(plots.label(name), numbers.quality(first, name), first=False) for name in others),
     ]
-    made = []
-    for j, (label, image, caption) in enumerate(cells):
-        path = f"pictures/{index}_{j}.png"
-        images.save_png(folder / path, image)
-        made.append(page.picture(path=path, name=f"{sample.name}, {label}", caption=caption, small=small))
-    heading = f"<h3>{escape(sample.name)}</h3>\n"
-    return (
-        f'{heading}<div class="pictures" style="grid-template-columns: repeat({len(made)}, 1fr)">{"".join(made)}</div>'
-    )
 
 
-def _db(psnr: float) -> str:
-    return f"{psnr:.2f} dB" if math.isfinite(psnr) else "identical"
+def _pictures(samples: Sequence[gallery.Sample], folder: pathlib.Path) -> list[str]:
+    grids = [gallery.grid(sample, folder, i) for i, sample in enumerate(samples)]
+    return [page.note(PICTURES), *grids] if grids else []
+
+
+def _with_note(table: str, note: str) -> list[str]:
+    return [table, page.note(note)] if table else []
+
+
+def _devices(costs: Sequence[Row]) -> str:
+    return f"Device: {', '.join(device for (device,) in distinct(costs, 'device'))}."
 
 
 def _lead(rows: Sequence[Row]) -> str:
@@ -200,10 +206,7 @@ def _lead(rows: Sequence[Row]) -> str:
     return f"{places}: {counts}."
 
 
-def _files() -> str:
-    links = ", ".join(f'<a href="{name}">{name}</a>' for name in ("results.json", "results.csv"))
+def _files(costs: Sequence[Row]) -> str:
+    names = ("results.json", "results.csv", *((cost.FILE,) if costs else ()))
+    links = ", ".join(f'<a href="{name}">{escape(name)}</a>' for name in names)
     return f'<p class="note">The numbers: {links}.</p>'
-
-
-def _digits(metric: str) -> int:
-    return DIGITS.get(metric.partition(GAIN_OVER)[0], 4)

@@ -2,6 +2,10 @@
 
 One row is one metric of one system over one channel at one SNR. `cbr_* = channel uses / (h * w * 3)`, averaged over
 pictures; `ci_low` and `ci_high` bound the mean at 95 %. A value that is not finite is stored as null, and read as NaN.
+
+`rate` is the rate token that both ends agreed on (1 = the system's full cbr). `told_snr_db` is the SNR that both ends
+took the channel to have, `snr_db` the one it had; a row in which they are equal is "matched". Files written before
+these two fields existed are read as matched, at full rate.
 """
 
 import csv
@@ -22,10 +26,14 @@ Row = dict[str, Any]
 
 FIELDS = (
     *("system", "variant", "checkpoint", "commit", "config_hash", "dataset", "split"),
-    *("channel", "csi", "side_link", "snr_db", "cbr_analog", "cbr_digital", "cbr_side", "cbr_total"),
+    *("channel", "csi", "side_link", "snr_db", "told_snr_db", "rate"),
+    *("cbr_analog", "cbr_digital", "cbr_side", "cbr_total"),
     *("metric", "mean", "ci_low", "ci_high", "n_images", "n_draws", "seed"),
 )
-NUMBERS = ("snr_db", "cbr_analog", "cbr_digital", "cbr_side", "cbr_total", "mean", "ci_low", "ci_high")
+NUMBERS = (
+    *("snr_db", "told_snr_db", "rate", "cbr_analog", "cbr_digital", "cbr_side", "cbr_total"),
+    *("mean", "ci_low", "ci_high"),
+)
 
 
 def write(rows: Sequence[Row], folder: pathlib.Path) -> pathlib.Path:
@@ -41,18 +49,26 @@ def write(rows: Sequence[Row], folder: pathlib.Path) -> pathlib.Path:
     Raises:
       ValueError: a row lacks a field or has an unknown one.
     """
+    path = save(rows, folder / "results.json", fields=FIELDS)
+    _replace(folder / "results.csv", _csv([_plain_row(row, FIELDS) for row in rows]))
+    return path
+
+
+def save(rows: Sequence[Row], path: pathlib.Path, *, fields: Sequence[str]) -> pathlib.Path:
+    """Writes rows of exactly `fields` as JSON, one line per row.
+
+    Raises:
+      ValueError: a row lacks a field or has an unknown one.
+    """
     for i, row in enumerate(rows):
-        if set(row) != set(FIELDS):
+        if set(row) != set(fields):
             raise ValueError(
-                f"result row {i}: missing fields {sorted(set(FIELDS) - set(row))}, "
-                f"unknown fields {sorted(set(row) - set(FIELDS))}"
+                f"result row {i}: missing fields {sorted(set(fields) - set(row))}, "
+                f"unknown fields {sorted(set(row) - set(fields))}"
             )
-    folder.mkdir(parents=True, exist_ok=True)
-    plain = [{name: _plain(row[name]) for name in FIELDS} for row in rows]
-    lines = ",\n".join("  " + json.dumps(row, ensure_ascii=False, allow_nan=False) for row in plain)
-    path = folder / "results.json"
-    _replace(path, f"[\n{lines}\n]\n" if plain else "[]\n")
-    _replace(folder / "results.csv", _csv(plain))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lines = ",\n".join("  " + json.dumps(_plain_row(row, fields), ensure_ascii=False, allow_nan=False) for row in rows)
+    _replace(path, f"[\n{lines}\n]\n" if rows else "[]\n")
     return path
 
 
@@ -68,12 +84,24 @@ def read(path: pathlib.Path) -> list[Row]:
         raise ValueError(f"{path}: not valid JSON ({error})") from error
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise ValueError(f"{path}: expected a JSON list of rows")
-    return [{k: math.nan if v is None and k in NUMBERS else v for k, v in row.items()} for row in rows]
+    return [_complete({k: math.nan if v is None and k in NUMBERS else v for k, v in row.items()}) for row in rows]
 
 
-def picture_name(*, channel: str, snr_db: float, rate: float, metric: str) -> str:
+def matched(row: Row) -> bool:
+    """Whether the ends knew the channel's SNR."""
+    return row["told_snr_db"] == row["snr_db"]
+
+
+def picture_name(*, channel: str, snr_db: float, told_snr_db: float, rate: float, metric: str) -> str:
     """The name of one point of a sweep in a file of per-picture values."""
-    return f"channel={channel} snr_db={snr_db:g} rate={rate:g} metric={metric}"
+    told = "" if told_snr_db == snr_db else f" told_snr_db={told_snr_db:g}"
+    return f"channel={channel} snr_db={snr_db:g}{told} rate={rate:g} metric={metric}"
+
+
+def cbr_name(cbr: float) -> str:
+    """A rate for people: as 1/n where it is that within half a per cent, else to three digits."""
+    n = round(1 / cbr) if cbr > 0 else 0
+    return f"1/{n}" if 2 <= n <= 96 and math.isclose(cbr * n, 1, rel_tol=5e-3) else f"{cbr:.3g}"
 
 
 def write_pictures(pictures: Mapping[str, Pictures], path: pathlib.Path) -> pathlib.Path:
@@ -82,6 +110,7 @@ def write_pictures(pictures: Mapping[str, Pictures], path: pathlib.Path) -> path
     arrays = {f"{part} {name}": getattr(p, part) for name, p in pictures.items() for part in ("ids", "values")}
     with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as file:
         np.savez_compressed(file, **arrays)
+    os.chmod(file.name, 0o644)
     os.replace(file.name, path)
     return path
 
@@ -96,6 +125,14 @@ def read_pictures(path: pathlib.Path) -> dict[str, Pictures]:
 def distinct(rows: Iterable[Row], *fields: str) -> list[tuple[Any, ...]]:
     """The distinct values of `fields`, in order of first appearance."""
     return list(dict.fromkeys(tuple(row[field] for field in fields) for row in rows))
+
+
+def _complete(row: Row) -> Row:
+    return {"told_snr_db": row["snr_db"], "rate": 1.0, **row} if "snr_db" in row else row
+
+
+def _plain_row(row: Row, fields: Sequence[str]) -> Row:
+    return {name: _plain(row[name]) for name in fields}
 
 
 def _plain(value: Any) -> Any:

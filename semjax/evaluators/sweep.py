@@ -5,16 +5,19 @@
     psnr_of_mean_mse    = 10 log10(1 / mean over pictures of the MSE), which is never more than the mean PSNR
 
 Metrics are of clipped pictures rounded to 8 bits. Rows of a batch whose `_mask` is False only fill it up and are
-dropped.
+dropped. A picture is read once and transmitted once per rate and told SNR, whatever the number of channels and draws.
+
+SNR mismatch: both ends are told one average SNR (`Public.snr_db`), the channel has another. The receiver still knows
+the noise variance and its gain (`Received.noise_var`, `csi`), for it can measure both; the transmitter acts on what it
+was told. CHOICE: digital streams are charged at the capacity of the SNR that the channel has: the ideal link is error
+free by definition, as a code without a fixed rate is that goes on until the receiver has it all.
 """
 
 import dataclasses
 import functools
 import itertools
 import logging
-import pathlib
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -22,13 +25,15 @@ import numpy as np
 
 from semjax.contracts import Channel, Trainable
 from semjax.evaluators import results
-from semjax.evaluators.base import Chain, Sent, chain, public_of
-from semjax.evaluators.bootstrap import Interval, mean_interval
+from semjax.evaluators.base import Chain, chain, public_of
+from semjax.evaluators.bootstrap import Interval, Pictures, mean_interval
+from semjax.evaluators.paired import Measured
 from semjax.evaluators.results import Row
-from semjax.evaluators.tally import KINDS, Point, Tally
-from semjax.link import rate, transport
-from semjax.metrics import METRICS, MS_SSIM_MIN_SIDE, mse_to_psnr
-from semjax.types import Image, PerImage, Received, Tree
+from semjax.evaluators.tally import KINDS, Agreed, Heard, Point, Tally
+from semjax.link import transport
+from semjax.link.rate import rates
+from semjax.metrics import METRICS, MS_SSIM_MIN_SIDE, SIGNAL_METRICS, mse_to_psnr
+from semjax.types import Image, PerImage, Symbols, Tree, Used
 
 LOG = logging.getLogger(__name__)
 OF_MEAN_MSE = "psnr_of_mean_mse"
@@ -49,15 +54,6 @@ class Origin:
     split: str = ""
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Done:
-    """A batch was measured: how many pictures, at what SNR and rate."""
-
-    pictures: int
-    snr_db: float
-    rate: float
-
-
 def csi_name(channel: Channel) -> str:
     """What the receiver knows of the channel's gain, as rows name it: none (there is no gain), perfect, or N pilots."""
     csi = getattr(channel, "csi", None)
@@ -75,12 +71,14 @@ class Sweep:
       batches: gives a new iterator over the pictures each time it is called: dicts of "image", "id", "_mask".
       origin: the fields of a row that say where it comes from.
       rates: rate tokens (1 = full rate).
+      mismatch: SNRs that both ends are told while the channel has each of `snr_db` in turn.
+      mismatch_rate: the rate token at which that is done.
       draws: channel draws per picture.
-      metrics: names in `METRICS`, or "psnr_of_mean_mse".
+      metrics: names in `METRICS` or `SIGNAL_METRICS`, or "psnr_of_mean_mse".
       seed: of the channel draws.
       links: the digital link over a channel.
-      progress: called after each batch.
-      per_picture: npz file for the values per picture, written when a run ends.
+      progress: called with the number of pictures whenever a batch has met one point on every channel.
+      watch: called with everything that is received.
     """
 
     trainable: Trainable
@@ -89,23 +87,45 @@ class Sweep:
     batches: Callable[[], Iterator[Mapping[str, np.ndarray]]]
     origin: Origin
     rates: tuple[float, ...] = (1.0,)
+    mismatch: tuple[float, ...] = ()
+    mismatch_rate: float = 1.0
     draws: int = 1
     metrics: tuple[str, ...] = DEFAULT_METRICS
     seed: int = 0
     links: Callable[[Channel], transport.Transport] = transport.ideal_link
-    progress: Callable[[Done], None] = lambda done: None
-    per_picture: pathlib.Path | None = None
+    progress: Callable[[int], None] = lambda pictures: None
+    watch: Callable[[Heard], None] = lambda heard: None
 
     def __post_init__(self) -> None:
         """Refuses unknown metrics and empty sweeps."""
-        unknown = sorted(set(self.metrics) - set(METRICS) - {OF_MEAN_MSE})
+        unknown = sorted(set(self.metrics) - set(METRICS) - set(SIGNAL_METRICS) - {OF_MEAN_MSE})
         if unknown:
-            raise ValueError(f"unknown metrics {unknown}; there are {sorted({*METRICS, OF_MEAN_MSE})}")
+            raise ValueError(f"unknown metrics {unknown}; there are {sorted({*METRICS, *SIGNAL_METRICS, OF_MEAN_MSE})}")
         if not (self.channels and self.snr_db and self.rates and self.metrics and self.draws > 0):
             raise ValueError(
                 "a sweep needs at least one channel, SNR, rate, metric and draw, got "
                 f"{list(self.channels)}, {self.snr_db}, {self.rates}, {self.metrics}, draws={self.draws}"
             )
+
+    @functools.cached_property
+    def chain(self) -> Chain:
+        """The compiled chain; kept, so that whoever measures more of the system compiles nothing anew."""
+        return chain(self.trainable, links=self.links)
+
+    @functools.cached_property
+    def plan(self) -> tuple[Agreed, ...]:
+        """The transmissions: matched ones by rate and SNR, then those under mismatch; no point is met twice."""
+        met: dict[tuple[float, float], dict[float, None]] = {}
+        for token, snr_db in itertools.product(self.rates, self.snr_db):
+            met.setdefault((token, snr_db), {})[snr_db] = None
+        for told in self.mismatch:
+            met.setdefault((self.mismatch_rate, told), {}).update(dict.fromkeys(self.snr_db))
+        return tuple(Agreed(rate=token, told_snr_db=told, snr_db=(*true,)) for (token, told), true in met.items())
+
+    @property
+    def points_per_picture(self) -> int:
+        """How often `progress` is told of each picture."""
+        return sum(len(agreed.snr_db) for agreed in self.plan)
 
     def run(self, variables: Tree, frozen: Tree) -> Iterator[Row]:
         """Yields the rows, point by point.
@@ -117,44 +137,64 @@ class Sweep:
         Raises:
           ValueError: there are no pictures.
         """
-        pictures = {}
         for point in self.points(variables, frozen):
-            for metric, values in point.values.items():
-                where = {"channel": point.channel, "snr_db": point.snr_db, "rate": point.rate}
-                pictures[results.picture_name(**where, metric=metric)] = values
             yield from self._rows(point)
-        if self.per_picture is not None:
-            results.write_pictures(pictures, self.per_picture)
+
+    def measure(self, variables: Tree, frozen: Tree) -> Measured:
+        """The rows, and the values per picture that they are means of; see `run`."""
+        rows: list[Row] = []
+        pictures: dict[str, Pictures] = {}
+        for point in self.points(variables, frozen):
+            where = {name: getattr(point, name) for name in ("channel", "snr_db", "told_snr_db", "rate")}
+            pictures |= {results.picture_name(**where, metric=m): values for m, values in point.values.items()}
+            rows += self._rows(point)
+        return Measured(rows=rows, pictures=pictures)
 
     def points(self, variables: Tree, frozen: Tree) -> Iterator[Point]:
-        """Yields what was measured, one point per rate, SNR and channel; see `run`."""
-        compiled = chain(self.trainable, links=self.links)
+        """Yields what was measured, first every matched point, when all pictures have been through; see `run`."""
         names = functools.cache(self._names)
-        for token, snr_db in itertools.product(self.rates, self.snr_db):
-            found = {name: Tally(draws=self.draws) for name in self.channels}
-            for batch in self.batches():
-                image, public = jnp.asarray(batch["image"]), public_of(batch, snr_db=snr_db, rate=token)
-                sent = compiled.encode(variables, frozen, image=image, public=public)
-                decode = functools.partial(compiled.decode, variables, frozen, public=public)
-                for name, received in self._deliveries(compiled, sent, batch=batch, snr_db=public.snr_db):
-                    spent = rate.rates(received.uses, height=public.height, width=public.width)
-                    scores = _score(decode(received=received), image, names(image.shape[1:3]))
-                    found[name].add(batch, scores=jax.device_get(scores), spent=spent)
-                self.progress(Done(pictures=int(np.sum(batch["_mask"])), snr_db=snr_db, rate=token))
-            for name, tally in found.items():
-                yield tally.point(channel=name, snr_db=snr_db, rate=token)
+        found: dict[tuple[float, float, float, str], Tally] = {}
+        for agreed, lane in itertools.product(self.plan, self.channels):
+            for snr_db in agreed.snr_db:
+                found[agreed.rate, agreed.told_snr_db, snr_db, lane] = Tally(draws=self.draws)
+        for batch in self.batches():
+            scored = names(batch["image"].shape[1:3])
+            for heard in self._transmissions(batch, variables=variables, frozen=frozen, names=scored):
+                found[heard.rate, heard.told_snr_db, heard.snr_db, heard.channel].add(heard)
+                self.watch(heard)
+        for (token, told, snr_db, lane), tally in sorted(found.items(), key=lambda item: item[0][1] != item[0][2]):
+            yield tally.point(channel=lane, snr_db=snr_db, told_snr_db=told, rate=token)
 
-    def _deliveries(
-        self, compiled: Chain, sent: Sent, *, batch: Mapping[str, Any], snr_db: PerImage
-    ) -> Iterator[tuple[str, Received]]:
-        """What arrives over every channel, as often as there are draws."""
-        key = jax.random.key(self.seed)
-        for (name, channel), draw in itertools.product(self.channels.items(), range(self.draws)):
-            yield name, compiled.deliver(sent, channel=channel, key=key, draw=draw, ids=batch["id"], snr_db=snr_db)
+    def _transmissions(
+        self, batch: Mapping[str, np.ndarray], *, variables: Tree, frozen: Tree, names: tuple[str, ...]
+    ) -> Iterator[Heard]:
+        """All that is received of a batch."""
+        image, key, ids = jnp.asarray(batch["image"]), jax.random.key(self.seed), batch["id"]
+        for agreed in self.plan:
+            public = public_of(batch, snr_db=agreed.told_snr_db, rate=agreed.rate)
+            sent = self.chain.encode(variables, frozen, image=image, public=public)
+            peaks = _score_signal(sent.symbols, sent.used, tuple(sorted(set(self.metrics) & set(SIGNAL_METRICS))))
+            for snr_db in agreed.snr_db:
+                true = public_of(batch, snr_db=snr_db, rate=agreed.rate).snr_db
+                for (lane, channel), draw in itertools.product(self.channels.items(), range(self.draws)):
+                    received = self.chain.deliver(sent, channel=channel, key=key, draw=draw, ids=ids, snr_db=true)
+                    restored = self.chain.decode(variables, frozen, received=received, public=public)
+                    yield Heard(
+                        channel=lane,
+                        snr_db=snr_db,
+                        told_snr_db=agreed.told_snr_db,
+                        rate=agreed.rate,
+                        draw=draw,
+                        batch=batch,
+                        image=restored,
+                        scores=jax.device_get({**_score(restored, image, names), **peaks}),
+                        spent=rates(received.uses, height=public.height, width=public.width),
+                    )
+                self.progress(int(np.sum(batch["_mask"])))
 
     def _names(self, shape: tuple[int, int]) -> tuple[str, ...]:
         """The metrics computed for pictures of a shape; says which are left out, and why."""
-        asked = {("mse" if name == OF_MEAN_MSE else name) for name in self.metrics}
+        asked = {("mse" if name == OF_MEAN_MSE else name) for name in self.metrics} - set(SIGNAL_METRICS)
         small = {name for name in asked if min(shape) < MIN_SIDE.get(name, 0)}
         for name in sorted(small):
             LOG.warning(
@@ -176,6 +216,8 @@ class Sweep:
                 "csi": csi_name(self.channels[point.channel]),
                 "side_link": "ideal" if self.trainable.side_codecs else "none",
                 "snr_db": point.snr_db,
+                "told_snr_db": point.told_snr_db,
+                "rate": point.rate,
                 **{f"cbr_{kind}": point.cbr[kind] for kind in KINDS},
                 "metric": metric,
                 "mean": interval.mean,
@@ -190,6 +232,11 @@ class Sweep:
 @functools.partial(jax.jit, static_argnums=2)
 def _score(image: Image, target: Image, names: tuple[str, ...]) -> dict[str, PerImage]:
     return {name: METRICS[name](image, target) for name in names}
+
+
+@functools.partial(jax.jit, static_argnums=2)
+def _score_signal(symbols: Symbols, used: Used, names: tuple[str, ...]) -> dict[str, PerImage]:
+    return {name: SIGNAL_METRICS[name](symbols, used) for name in names}
 
 
 def _in_db(mse: Interval) -> Interval:

@@ -1,4 +1,4 @@
-"""The values of one point of a sweep, collected picture by picture."""
+"""What a sweep sends, what is heard of it, and the values of each point, collected picture by picture."""
 
 import collections
 import dataclasses
@@ -9,9 +9,46 @@ import numpy as np
 
 from semjax.evaluators.bootstrap import Pictures
 from semjax.link.rate import Rates
+from semjax.types import Image
 
 KINDS = ("analog", "digital", "side", "total")
 _CBR = "cbr "
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Agreed:
+    """One transmission: the rate token and SNR that both ends go by, and the SNRs that the channel then has, in dB."""
+
+    rate: float
+    told_snr_db: float
+    snr_db: tuple[float, ...]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Heard:
+    """One batch as it was received once.
+
+    Attributes:
+      channel: its name in the sweep.
+      snr_db: what the channel had, in dB.
+      told_snr_db: what both ends took it to have, in dB.
+      rate: the rate token.
+      draw: number of the channel draw.
+      batch: "image", "id" and "_mask" as the loader gave them.
+      image: the received pictures, not clipped.
+      scores: metrics per picture, `[b]`.
+      spent: channel uses per picture value, `[b]`.
+    """
+
+    channel: str
+    snr_db: float
+    told_snr_db: float
+    rate: float
+    draw: int
+    batch: Mapping[str, Any]
+    image: Image
+    scores: Mapping[str, np.ndarray]
+    spent: Rates
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -21,6 +58,7 @@ class Point:
     Attributes:
       channel: its name in the sweep.
       snr_db: average Es/N0 in dB.
+      told_snr_db: what both ends took it to be, in dB.
       rate: the rate token.
       values: per picture and metric, averaged over draws.
       cbr: the mean over pictures and draws of "analog", "digital", "side" and "total".
@@ -28,6 +66,7 @@ class Point:
 
     channel: str
     snr_db: float
+    told_snr_db: float
     rate: float
     values: dict[str, Pictures]
     cbr: dict[str, float]
@@ -45,23 +84,21 @@ class Tally:
         self._sums: dict[str, dict[int, float]] = collections.defaultdict(dict)
         self._draws: dict[str, collections.Counter[int]] = collections.defaultdict(collections.Counter)
 
-    def add(self, batch: Mapping[str, Any], *, scores: Mapping[str, np.ndarray], spent: Rates) -> None:
-        """Adds one channel draw of a batch.
-
-        Args:
-          batch: its "id" and "_mask" are read.
-          scores: metrics per picture, `[b]`.
-          spent: channel uses per picture value, `[b]`.
-        """
+    def add(self, heard: Heard) -> None:
+        """Adds one channel draw of a batch."""
+        batch, spent = heard.batch, heard.spent
         rows = np.flatnonzero(np.asarray(batch["_mask"]))
-        for name, values in (*scores.items(), *((f"{_CBR}{kind}", getattr(spent, f"cbr_{kind}")) for kind in KINDS)):
+        for name, values in (
+            *heard.scores.items(),
+            *((f"{_CBR}{kind}", getattr(spent, f"cbr_{kind}")) for kind in KINDS),
+        ):
             sums, draws = self._sums[name], self._draws[name]
             for i in rows:
                 picture = int(batch["id"][i])
                 sums[picture] = sums.get(picture, 0.0) + float(values[i])
                 draws[picture] += 1
 
-    def point(self, *, channel: str, snr_db: float, rate: float) -> Point:
+    def point(self, *, channel: str, snr_db: float, told_snr_db: float, rate: float) -> Point:
         """What was collected.
 
         Raises:
@@ -75,7 +112,7 @@ class Tally:
         means = {name: self._mean(name) for name in self._sums}
         values = {name: pictures for name, pictures in means.items() if not name.startswith(_CBR)}
         cbr = {kind: float(means[f"{_CBR}{kind}"].values.mean()) for kind in KINDS}
-        return Point(channel=channel, snr_db=snr_db, rate=rate, values=values, cbr=cbr)
+        return Point(channel=channel, snr_db=snr_db, told_snr_db=told_snr_db, rate=rate, values=values, cbr=cbr)
 
     def _mean(self, name: str) -> Pictures:
         sums, draws = self._sums[name], self._draws[name]

@@ -1,5 +1,12 @@
 """Complete systems: a transmitter and a receiver composed of parts, with their loss terms and phases, by name."""
 
 from semjax.systems.jscc import build_deepjscc, build_deepjscc_public, build_linear
+from semjax.systems.swinjscc import build_swinjscc, build_swinjscc_public
 
-SYSTEMS = {"linear": build_linear, "deepjscc": build_deepjscc, "deepjscc_public": build_deepjscc_public}
+SYSTEMS = {
+    "linear": build_linear,
+    "deepjscc": build_deepjscc,
+    "deepjscc_public": build_deepjscc_public,
+    "swinjscc": build_swinjscc,
+    "swinjscc_public": build_swinjscc_public,
+}

@@ -55,7 +55,7 @@ class JSCC(nn.Module):
         """Pads by repeating the edge to a multiple of the stride; what that costs is counted."""
         bottom, right = -public.height % self.bottleneck.stride, -public.width % self.bottleneck.stride
         padded = jnp.pad(image, ((0, 0), (0, bottom), (0, right), (0, 0)), mode="edge")
-        return self.bottleneck.pack(self.encoder(padded, public))
+        return self.bottleneck.pack(self.encoder(padded, public), public)
 
     def receive(self, received: Received, public: Public) -> Image:
         """Pictures of the public size, not clipped."""

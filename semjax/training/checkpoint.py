@@ -1,128 +1,140 @@
 """Checkpoints of a run: state, position in the data and a few facts, written in the background, the latest few kept.
 
 A step directory holds three items: `state` (one array per leaf, named by its path), `data` (the loader's state, JSON)
-and `meta` (step, configuration hash, seed, and shape and dtype of every leaf, JSON). Restoring is strict: names, shapes
-and dtypes must be those asked for, since the storage layer itself would cast a dtype without a word.
+and `meta` (step, configuration hash, seed, and shape and dtype of every leaf, JSON), and a manifest, written last, with
+the checksum of every file. Restoring walks from the newest step to the oldest and takes the first whose files are what
+its manifest says; a bad one is renamed to corrupt-STEP. It is strict: names, shapes and dtypes must be those asked for.
 """
 
-import dataclasses
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-import jax
-import jax.numpy as jnp
-import numpy as np
-import orbax.checkpoint as ocp
-
+from semjax.training.leaves import abstract, flat
+from semjax.training.manifest import CheckpointError
+from semjax.training.reading import Reader, Restored, quarantine, say
+from semjax.training.writing import Writer
 from semjax.types import Tree
 
-Leaves = dict[str, Any]
-
-
-class CheckpointError(ValueError):
-    """A checkpoint that is not there or does not fit; nothing was changed."""
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Restored:
-    """What a checkpoint held."""
-
-    state: Tree
-    data_state: dict[str, Any]
-    meta: dict[str, Any]
-
-
-def flat(tree: Tree) -> Leaves:
-    """Leaves by path, "params/codec/encoder/conv_0/kernel"."""
-    pairs = jax.tree_util.tree_flatten_with_path(tree)[0]
-    return {jax.tree_util.keystr(path, simple=True, separator="/"): leaf for path, leaf in pairs}
-
-
-def _signature(leaf: Any) -> list[Any]:
-    return [list(leaf.shape), str(jnp.dtype(leaf.dtype))]
+__all__ = ["CheckpointError", "Checkpoints", "Reader", "Restored", "abstract", "flat"]
 
 
 class Checkpoints:
-    """The checkpoints in one directory. Close it, or use it in a `with` block: that waits for what is being written."""
+    """The checkpoints in one directory, for the one run that owns it; `Reader` is for everyone else.
 
-    def __init__(self, directory: pathlib.Path, *, keep: int = 3):
+    Close it, or use it in a `with` block: that waits for what is being written. In a run of several processes all of
+    them call every method; the first one alone verifies, renames and removes.
+
+    Args:
+      directory: made by the first save.
+      keep: how many of the newest stay; an older one goes only when a newer one is durable.
+      on_note: takes one line for each bad step that is set aside.
+
+    Raises:
+      CheckpointError: the directory is of a newer format; nothing was changed.
+    """
+
+    def __init__(self, directory: pathlib.Path, *, keep: int = 3, on_note: Callable[[str], None] = say):
+        if keep < 1:
+            raise CheckpointError(f"at least one checkpoint must be kept, not {keep}")
         self.directory = directory
-        self._manager = ocp.CheckpointManager(
-            directory.absolute(),
-            options=ocp.CheckpointManagerOptions(max_to_keep=keep, enable_async_checkpointing=True),
-            item_handlers={
-                "state": ocp.PyTreeCheckpointHandler(),
-                "data": ocp.JsonCheckpointHandler(),
-                "meta": ocp.JsonCheckpointHandler(),
-            },
-        )
+        self._keep = keep
+        self._reader = Reader(directory, dismiss=quarantine, on_note=on_note)
+        self._shelf = self._reader.shelf
+        self._writer = Writer(self._shelf, on_note=on_note)
+        self._at: int | None = None
 
     def __enter__(self) -> "Checkpoints":
         return self
 
-    def __exit__(self, *error: object) -> None:
-        self.close()
+    def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
+        try:
+            self.close()
+        except CheckpointError as failed:
+            if kind is None:
+                raise
+            self._reader.on_note(str(failed))  # what ended the block is told; this came on top
 
     def close(self) -> None:
-        """Waits for what is being written."""
-        self._manager.wait_until_finished()
-        self._manager.close()
+        """Waits for what is being written.
+
+        Raises:
+          CheckpointError: as `wait`.
+        """
+        self._writer.close()
+
+    def wait(self) -> None:
+        """Waits until what is being written is durable, its manifest included.
+
+        Raises:
+          CheckpointError: it could not be written; the message names the cause. Told once.
+        """
+        self._writer.wait()
 
     def latest(self) -> int | None:
-        """Step of the newest checkpoint, None if there is none."""
-        return self._manager.latest_step()
+        """Step of the newest finished checkpoint, None if there is none; a cheap look that verifies nothing.
+
+        Raises:
+          CheckpointError: there are step directories, but none is finished.
+        """
+        return self._reader.latest()
 
     def save(self, state: Tree, *, step: int, data_state: Mapping[str, Any], meta: Mapping[str, Any]) -> None:
         """Starts writing a checkpoint; the state may be donated as soon as this returns.
 
         Args:
           state: any pytree of arrays.
-          step: number of steps done; a step is written once, a second call for it does nothing.
+          step: number of steps done. Saving the step again that this object saved or restored last does nothing.
           data_state: the training loader's state, plain JSON values.
           meta: facts, plain JSON values.
-        """
-        if step in self._manager.all_steps():
-            return
-        leaves = flat(state)
-        facts = {**meta, "step": step, "leaves": {path: _signature(leaf) for path, leaf in leaves.items()}}
-        items = ocp.args.Composite(
-            state=ocp.args.PyTreeSave(leaves),  # pyright: ignore[reportCallIssue]
-            data=ocp.args.JsonSave(dict(data_state)),  # pyright: ignore[reportCallIssue]
-            meta=ocp.args.JsonSave(facts),  # pyright: ignore[reportCallIssue]
-        )
-        self._manager.save(step, args=items)
-
-    def meta(self) -> dict[str, Any]:
-        """Facts of the newest checkpoint.
 
         Raises:
-          CheckpointError: there is no checkpoint.
+          CheckpointError: the write before this one failed, this one cannot begin, or there is another checkpoint of
+            this step, which this run did not come from.
         """
-        item = ocp.args.Composite(meta=ocp.args.JsonRestore())  # pyright: ignore[reportCallIssue]
-        return self._manager.restore(self._newest(), args=item)["meta"]
+        self._writer.wait()
+        if self._shelf.path(step).exists():
+            if step == self._at:
+                return
+            raise CheckpointError(
+                f"{self._shelf.path(step)} exists, and this run did not come from it; move it away to go on"
+            )
+        self._at = step
+        self._reader.look_again()
+        self._writer.start(flat(state), step=step, data_state=data_state, meta=meta, retire=self._surplus)
 
-    def restore_latest(self, abstract_state: Tree) -> Restored:
-        """Reads the newest checkpoint into the shapes, dtypes and shardings of `abstract_state`.
+    def meta(self) -> dict[str, Any]:
+        """Facts of the newest checkpoint that can be believed.
+
+        Raises:
+          CheckpointError: there is none.
+        """
+        self._writer.wait()
+        return self._reader.meta()
+
+    def restore_latest(self, abstract_state: Tree, *, on_note: Callable[[str], None] | None = None) -> Restored:
+        """Reads the newest good checkpoint into the shapes, dtypes and shardings of `abstract_state`.
+
+        Newer steps that fail verification are renamed to corrupt-STEP, never removed. A step that an earlier version
+        wrote without a manifest is used with a remark.
 
         Args:
           abstract_state: `jax.ShapeDtypeStruct`s (with shardings, or for one device) in the state's structure.
+          on_note: takes one line for each step set aside, instead of the one given at the start.
 
         Returns:
           The state in that structure, the loader's state and the facts.
 
         Raises:
-          CheckpointError: there is no checkpoint, or a leaf is missing, left over or differs; it is named.
+          CheckpointError: there is no checkpoint; none can be believed (each is named with its reason, and nothing is
+            renamed); or a leaf is missing, left over or differs (it is named, and nothing is renamed).
         """
-        meta, wanted = self.meta(), flat(abstract_state)
-        self._check(meta["leaves"], wanted, strangers=sorted(set(meta["leaves"]) - set(wanted)))
-        leaves = self._read(wanted)
-        data = ocp.args.Composite(data=ocp.args.JsonRestore())  # pyright: ignore[reportCallIssue]
-        return Restored(
-            state=jax.tree.unflatten(jax.tree.structure(abstract_state), list(leaves.values())),
-            data_state=self._manager.restore(self._newest(), args=data)["data"],
-            meta=meta,
-        )
+        self._writer.wait()
+        self._reader.look_again()
+        self._reader.on_note = on_note or self._reader.on_note
+        found = self._reader.restore(abstract_state)
+        self._at = self._reader.choose()
+        return found
 
     def restore_part(self, abstract: Tree) -> Tree:
         """Reads only the leaves of `abstract`, a tree whose paths are among the saved ones.
@@ -130,49 +142,9 @@ class Checkpoints:
         Raises:
           CheckpointError: as `restore_latest`, but leaves that are not asked for are left alone.
         """
-        wanted = flat(abstract)
-        self._check(self.meta()["leaves"], wanted, strangers=[])
-        return jax.tree.unflatten(jax.tree.structure(abstract), list(self._read(wanted).values()))
+        self._writer.wait()
+        self._reader.look_again()
+        return self._reader.restore_part(abstract)
 
-    def _newest(self) -> int:
-        step = self.latest()
-        if step is None:
-            raise CheckpointError(f"there is no checkpoint in {self.directory}")
-        return step
-
-    def _check(self, saved: Mapping[str, list[Any]], wanted: Leaves, *, strangers: list[str]) -> None:
-        where = f"checkpoint {self.directory}/{self._newest()}"
-        missing = sorted(set(wanted) - set(saved))
-        if missing or strangers:
-            raise CheckpointError(
-                f"{where} holds another tree: missing {missing[:5] or 'nothing'}, not expected "
-                f"{strangers[:5] or 'nothing'}; restore it with the configuration it was saved with"
-            )
-        for path, leaf in wanted.items():
-            if _signature(leaf) != saved[path]:
-                (had, had_dtype), (has, has_dtype) = saved[path], _signature(leaf)
-                raise CheckpointError(
-                    f"{where}: {path} was saved as {had_dtype}{had} and is now {has_dtype}{has}; restore it with the "
-                    "configuration it was saved with"
-                )
-
-    def _read(self, wanted: Leaves) -> Leaves:
-        if not wanted:
-            return {}
-        here = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
-        targets = {
-            path: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=getattr(leaf, "sharding", None) or here)
-            for path, leaf in wanted.items()
-        }
-        item = ocp.args.PyTreeRestore(  # pyright: ignore[reportCallIssue]
-            targets, restore_args=ocp.checkpoint_utils.construct_restore_args(targets), partial_restore=True
-        )
-        read = self._manager.restore(self._newest(), args=ocp.args.Composite(state=item))["state"]
-        return {path: read[path] for path in wanted}
-
-
-def abstract(tree: Tree, sharding: Tree | None = None) -> Tree:
-    """Shapes and dtypes of a tree, with the shardings of a tree of the same structure if one is given."""
-    if sharding is None:
-        return jax.tree.map(lambda x: jax.ShapeDtypeStruct(np.shape(x), x.dtype), tree)
-    return jax.tree.map(lambda x, s: jax.ShapeDtypeStruct(np.shape(x), x.dtype, sharding=s), tree, sharding)
+    def _surplus(self) -> list[int]:
+        return self._shelf.finished()[: -self._keep]

@@ -1,9 +1,14 @@
 """What a run says: `metrics.jsonl`, `run.json`, TensorBoard where wanted, and one line of progress.
 
 `metrics.jsonl` has one JSON object per logged step: step, wall_s (since this process began the run), images_per_s
-(since the line before; the first step, which compiles, is left out) and the metrics; what is not finite is null.
+(since the line before; the first step, which compiles, is left out) and the metrics; what is not finite, or no number
+at all, is null.
+
+Nothing that goes wrong here reaches the run. Lines that cannot be written wait and are tried again with the next one; a
+sink that fails three times in a row is left alone; each trouble is told once.
 """
 
+import contextlib
 import datetime
 import importlib.metadata
 import json
@@ -18,11 +23,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import jax
-from tqdm import tqdm
 
-QUIET_EVERY_S = 30.0
+from semjax.training.progress import Progress
+
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain", "numpy")
-SHOWN = 4
+KEPT_LINES = 10_000
+"""CHOICE: lines that wait in memory while the disk takes none."""
+
+SINK_ATTEMPTS = 3
+"""CHOICE: failures in a row after which a sink is left alone."""
 
 
 class Sink(Protocol):
@@ -84,10 +93,8 @@ class RunLog(Silent):
     def __init__(
         self, workdir: pathlib.Path, *, first_step: int, total_steps: int, batch_size: int, sinks: Sequence[Sink] = ()
     ):
-        path = workdir / "metrics.jsonl"
-        _drop_beyond(path, first_step)
-        self._file = path.open("a", encoding="utf-8")
-        self._sinks = list(sinks)
+        self._lines = _Lines(workdir / "metrics.jsonl", first_step=first_step)
+        self._sinks = dict.fromkeys(sinks, 0)
         self._start = time.monotonic()
         self._batch_size = batch_size
         self._since: tuple[int, float] | None = None
@@ -96,9 +103,10 @@ class RunLog(Silent):
     def progress(self, step: int) -> None:
         """Moves the progress line."""
         self._since = self._since or (step, time.monotonic())
-        self._line.update(step)
+        with contextlib.suppress(OSError, ValueError):  # nobody reads stderr any more
+            self._line.update(step)
 
-    def write(self, step: int, metrics: Mapping[str, float]) -> None:
+    def write(self, step: int, metrics: Mapping[str, Any]) -> None:
         """Logs one step.
 
         Args:
@@ -109,58 +117,87 @@ class RunLog(Silent):
         since, start = self._since or (step, now)
         speed = {"images_per_s": (step - since) * self._batch_size / (now - start)} if step > since else {}
         self._since = (step, now)
-        values = {**speed, **{name: float(value) for name, value in metrics.items()}}
-        line = {"step": step, "wall_s": round(now - self._start, 3)}
-        self._file.write(json.dumps({**line, **{k: v if math.isfinite(v) else None for k, v in values.items()}}) + "\n")
-        self._file.flush()
-        for sink in self._sinks:
-            sink.scalars(step, values)
-        self._line.say(values)
+        values = {**speed, **{str(name): _number(str(name), value) for name, value in metrics.items()}}
+        self._lines.write(step, {"step": step, "wall_s": round(now - self._start, 3), **values})
+        for sink, failures in self._sinks.items():
+            if failures < SINK_ATTEMPTS:
+                self._sinks[sink] = 0 if _attempt(sink, "scalars", step, values) else failures + 1
+        with contextlib.suppress(OSError, ValueError):
+            self._line.say(values)
 
     def close(self) -> None:
         """Closes files and the progress line."""
-        self._line.close()
-        self._file.close()
+        with contextlib.suppress(OSError, ValueError):
+            self._line.close()
+        self._lines.write()
         for sink in self._sinks:
-            sink.close()
+            _attempt(sink, "close")
 
 
-class Progress:
-    """One line of progress with speed and time left: a bar on a terminal, elsewhere a line now and then."""
+class _Lines:
+    """The file of lines; those it does not take wait for the next attempt."""
 
-    def __init__(self, first_step: int, total_steps: int):
-        self._bar = tqdm(total=total_steps, initial=first_step, unit="step", disable=not sys.stderr.isatty())
-        self._done, self._total = first_step, total_steps
-        self._text = ""
-        self._start: tuple[int, float] | None = None
-        self._said = time.monotonic()
+    def __init__(self, path: pathlib.Path, *, first_step: int):
+        self._path = path
+        self._waiting: list[str] = []
+        try:
+            _drop_beyond(path, first_step)
+        except OSError as error:
+            warn(f"{path}: lines of lost work stay in it ({error})")
 
-    def update(self, step: int) -> None:
-        """Steps done."""
-        self._bar.update(step - self._done)
-        self._done = step
-        now = time.monotonic()
-        first, start = self._start = self._start or (step, now)  # the first step compiles: it foretells nothing
-        if self._bar.disable and (now - self._said > QUIET_EVERY_S or step == self._total):
-            self._said = now
-            seconds = (now - start) / (step - first) * (self._total - step) if step > first else math.nan
-            left = f"{datetime.timedelta(seconds=round(seconds))} left" if math.isfinite(seconds) else ""
-            print(f"step {step}/{self._total}  {left}  {self._text}", file=sys.stderr, flush=True)
+    def write(self, step: int | None = None, values: Mapping[str, Any] | None = None) -> None:
+        """Writes what waits, and one line more if one is given."""
+        if values is not None:
+            plain = {k: v if isinstance(v, int) or math.isfinite(v) else None for k, v in values.items()}
+            self._waiting = [*self._waiting[1 - KEPT_LINES :], json.dumps(plain) + "\n"]
+        size = None
+        try:
+            with self._path.open("ab", buffering=0) as file:
+                size = file.tell()
+                data = "".join(self._waiting).encode()
+                while data:
+                    data = data[file.write(data) :]
+            self._waiting = []
+        except OSError as error:
+            warn(f"{self._path} cannot be written to ({error}); training goes on, the lines wait in memory")
+            with contextlib.suppress(OSError):
+                if size is not None:
+                    os.truncate(self._path, size)
 
-    def say(self, values: Mapping[str, float]) -> None:
-        """The figures shown beside the progress."""
-        self._text = "  ".join(f"{name} {value:.4g}" for name, value in list(values.items())[:SHOWN])
-        self._bar.set_postfix_str(self._text, refresh=False)
 
-    def close(self) -> None:
-        """Ends the line."""
-        self._bar.close()
+def _attempt(sink: Sink, method: str, *arguments: Any) -> bool:
+    try:
+        getattr(sink, method)(*arguments)
+    except Exception as error:  # whatever a writer of someone else's does
+        warn(f"{type(sink).__name__} failed ({type(error).__name__}: {error}); training goes on without it")
+        return False
+    return True
+
+
+def _number(name: str, value: Any) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        warn(f"the log was given {name} = {value!r:.80}, which is no number; it says null")
+        return math.nan
+
+
+_told: set[str] = set()
+
+
+def warn(text: str) -> None:
+    """Says something on stderr, once per process."""
+    if text in _told:
+        return
+    _told.add(text)
+    with contextlib.suppress(OSError, ValueError):
+        print(f"warning: {text}", file=sys.stderr, flush=True)
 
 
 def _drop_beyond(path: pathlib.Path, step: int) -> None:
     if not path.exists():
         return
-    kept = [line for line in path.read_text(encoding="utf-8").splitlines() if _step_of(line) <= step]
+    kept = [line for line in _text(path).splitlines() if _step_of(line) <= step]
     replace(path, "".join(line + "\n" for line in kept))
 
 
@@ -180,9 +217,14 @@ def replace(path: pathlib.Path, text: str) -> None:
 
 
 def read(workdir: pathlib.Path) -> list[dict[str, Any]]:
-    """The logged lines of a run."""
+    """The logged lines of a run; what a crash has cut off is left out."""
     path = workdir / "metrics.jsonl"
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
+    lines = _text(path).splitlines() if path.exists() else []
+    return [json.loads(line) for line in lines if _step_of(line) < math.inf]
+
+
+def _text(path: pathlib.Path) -> str:
+    return path.read_text(encoding="utf-8", errors="replace")
 
 
 def run_facts(*, config: Mapping[str, Any], config_hash: str, seed: int, sources: Mapping[str, Any]) -> dict[str, Any]:

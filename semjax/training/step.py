@@ -5,6 +5,8 @@
 A term's weight comes from the phase, here and only here. With two players the codec is updated on the critic as it was
 before the step, then the critic on the outputs of that same pass. Gradient accumulation splits the batch inside the
 step; since every picture has its own key and every term is a sum over pictures, the result is that of the whole batch.
+
+A step whose loss or gradients are not all finite changes nothing but the step counter (see `skip`).
 """
 
 import dataclasses
@@ -19,6 +21,7 @@ from jaxtyping import Array
 from semjax.contracts import Phase, Trainable
 from semjax.parallel.mesh import batch_sharding, replicated, state_sharding
 from semjax.systems.base import draw_public, picture_keys
+from semjax.training import skip
 from semjax.training.optim import Optimizer, multipliers, trainable_mask
 from semjax.training.state import State
 from semjax.types import Batch, PerImage, Tree
@@ -34,8 +37,8 @@ def weighted(terms: dict[str, PerImage], phase: Phase, batch: Batch) -> tuple[Ar
     return jnp.asarray(total), sums
 
 
-def _player_pass(trainable: Trainable, phase: Phase) -> Callable[..., Any]:
-    """One micro-batch: gradients per player, summed metrics, new collections."""
+def player_pass(trainable: Trainable, phase: Phase) -> Callable[..., Any]:
+    """One micro-batch: (params, collections, frozen, batch, keys) → gradients, summed terms, collections, stats."""
 
     def run(params: dict[str, Tree], collections: Tree, frozen: Tree, batch: Batch, keys: Array) -> Any:
         others = {name: jax.lax.stop_gradient(tree) for name, tree in params.items() if name != "codec"}
@@ -102,13 +105,14 @@ def make_step(
 
     Returns:
       step(state, frozen, batch, key) → (state, metrics): jitted, the state donated. `batch.public`'s SNR and rate are
-      drawn anew per picture from the phase's ranges. `metrics` are scalars: mean loss terms, gradient norms, stats.
+      drawn anew per picture from the phase's ranges. `metrics` are scalars: mean loss terms, gradient norms, stats, and
+      "skipped", 1 if something was not finite and the state but for its step is the old one.
     """
-    run = _accumulated(_player_pass(trainable, phase), accumulate)
+    run = _accumulated(player_pass(trainable, phase), accumulate)
 
     def step(state: State, frozen: Tree, batch: Batch, key: Array) -> tuple[State, Metrics]:
         keys = picture_keys(key, state.step, batch.id)
-        batch = dataclasses.replace(batch, public=draw_public(batch.public, keys, phase))
+        batch = dataclasses.replace(skip.real_rows(batch), public=draw_public(batch.public, keys, phase))
         grads, sums, collections, stats = run(state.params, state.collections, frozen, batch, keys)
         _check_weights(trainable, phase, sums)
         count = jnp.maximum(jnp.sum(batch.mask), 1)
@@ -126,8 +130,12 @@ def make_step(
             means[f"grad_norm/{player}"] = jnp.sqrt(
                 sum((jnp.sum(g**2) for g in jax.tree.leaves(mean_grads)), jnp.zeros(()))
             )
+        good = skip.all_finite((grads, [sums[name] for name in ("loss", *phase.weights)]))
+        old = (state.params, state.opt, state.ema, state.collections)
+        params, opt, ema, collections = skip.choose(good, (params, opt, ema, collections), old)
         new = State(params=params, opt=opt, ema=ema, collections=collections, step=state.step + 1)
-        return new, {**means, **stats, "lr": jnp.asarray(optimizer.schedule(state.step)) * phase.lr_scale}
+        lr = jnp.asarray(optimizer.schedule(state.step)) * phase.lr_scale
+        return new, {**means, **stats, "lr": lr, "skipped": jnp.where(good, 0, 1)}
 
     if mesh is None:
         return jax.jit(step, donate_argnums=0)

@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 from jax.experimental.compilation_cache import compilation_cache
 
-from semjax.app import build
-from semjax.bottlenecks.analog import to_complex, to_reals
+from semjax.app import build, config, start
+from semjax.bottlenecks.analog import FixedRate
 from semjax.channels.base import normalize_power
+from semjax.contracts import Phase
 from semjax.systems.base import SystemTrainable
 from semjax.types import Signal
 
@@ -39,11 +40,12 @@ class Dense(nn.Module):
         if self.is_mutable_collection("stats"):
             self.seen.value += 1.0
         used = jnp.ones((b, latents[0].size // 2), jnp.float32)
-        return Signal(symbols=normalize_power(to_complex(latents), used), used=used)
+        return Signal(symbols=normalize_power(FixedRate().symbols(latents), used), used=used)
 
     def receive(self, received, public):
         rows, columns = public.height // PATCH, public.width // PATCH
-        latents = to_reals(received.symbols.real, received.symbols.imag, (rows, columns, self.features))
+        shape = (rows, columns, self.features)
+        latents = FixedRate().reals(received.symbols.real, received.symbols.imag, shape)
         blocks = self.decoder(latents).reshape(-1, rows, columns, PATCH, PATCH, 3)
         return blocks.swapaxes(2, 3).reshape(-1, public.height, public.width, 3)
 
@@ -108,3 +110,20 @@ def _compile_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     for name, value in before.items():
         jax.config.update(name, value)
     compilation_cache.reset_cache()
+
+
+@pytest.fixture(scope="module")
+def steps_made_once() -> Iterator[None]:
+    """Runs of one configuration share their step functions; that every phase can be traced is not tried beforehand."""
+    made: dict[tuple[str, str], Any] = {}
+    real = start.Ready.step_of
+
+    def step_of(run: start.Ready, phase: Phase) -> Any:
+        key = (config.config_hash(config.training_part(run.cfg)), phase.name)
+        made[key] = made.get(key) or real(run, phase)
+        return made[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(start.Ready, "step_of", step_of)
+        patch.setattr(start, "check_phases", lambda *arguments, **options: None)
+        yield

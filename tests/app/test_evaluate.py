@@ -1,5 +1,6 @@
 """Evaluation of a run from the command line to the page: rows, files, baselines, and errors in one line."""
 
+import dataclasses
 import functools
 import json
 import pathlib
@@ -7,12 +8,18 @@ import re
 import sys
 from typing import Any
 
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from semjax.app import build, config, evaluate, train
 from semjax.app.errors import ConfigError, UserError
+from semjax.channels.base import normalize_power
 from semjax.evaluators import plots, results
+from semjax.evaluators.cost import FIELDS
+from semjax.training.checkpoint import flat
 
 CBR = 1 / 24
 
@@ -26,6 +33,47 @@ def dense_at_cbr(cfg: Any, parts: Any, *, cbr: float, dense: Any) -> Any:
 def registry(tiny: Any) -> build.Registry:
     builder = functools.partial(dense_at_cbr, dense=tiny.registry.systems["dense"])
     return tiny.registry.with_(systems={"dense": builder})
+
+
+class Prefix(nn.Module):
+    """Sends the first symbols of another system, as many as the rate token says."""
+
+    inner: nn.Module
+
+    def transmit(self, image, public, given):
+        signal = self.inner.transmit(image, public, given)
+        count = signal.used.shape[1]
+        used = (jnp.arange(count) < public.rate[:, None] * count).astype(jnp.float32)
+        return dataclasses.replace(signal, symbols=normalize_power(signal.symbols * used, used), used=used)
+
+    def receive(self, received, public):
+        return self.inner.receive(received, public)
+
+
+def prefix(cfg: Any, parts: Any, *, cbr: float, dense: Any) -> Any:
+    """The builder of system "prefix", of many rates."""
+    made = dense_at_cbr(cfg, parts, cbr=cbr, dense=dense)
+    return dataclasses.replace(made, name="prefix", module=Prefix(inner=made.module), rates=(0.25, 1.0))
+
+
+@pytest.fixture
+def rated(tiny: Any, tmp_path: pathlib.Path) -> tuple[pathlib.Path, build.Registry]:
+    """System "prefix" as a shipped checkpoint, as it starts."""
+    builder = functools.partial(prefix, dense=tiny.registry.systems["dense"])
+    registry = tiny.registry.with_(systems={"prefix": builder})
+    array = {"source": "array", "path": str(tiny.pictures), "key": "val"}
+    asked = {"data": array, "snr_db": (0.0, 10.0), "metrics": ("psnr", "papr_db"), "batch_size": 3}
+    asked |= {"rates": (0.5, 1.0), "mismatch": (10.0,), "baselines": ("linear",)}
+    cfg = config.resolve(
+        {**tiny.config, "system": {"name": "prefix", "cbr": 2 * CBR}, "eval": asked, "phases": ()}, registry
+    )
+    params, collections = build.build(cfg, registry).init(jax.random.key(0), build.example_batch(cfg))
+    folder = tmp_path / "prefix"
+    folder.mkdir()
+    (folder / build.CONFIG_FILE).write_text(config.to_json(cfg))
+    arrays = {k: np.asarray(v) for k, v in flat({"params": params["codec"], **collections}).items()}
+    np.savez(folder / build.PARAMS_FILE, **arrays, **{build.META_KEY: np.array(json.dumps({"step": 0}))})
+    return folder, registry
 
 
 @pytest.fixture
@@ -79,6 +127,74 @@ def test_a_run_and_its_baseline_stand_in_one_table_and_one_page(run: pathlib.Pat
     )
 
 
+def test_a_baseline_is_measured_at_every_rate_and_under_mismatch(
+    rated: tuple[pathlib.Path, build.Registry],
+) -> None:
+    folder, registry = rated
+    found = evaluate.evaluate(folder, registry=registry)
+    psnr = [row for row in found.rows if row["metric"] == "psnr"]
+    points = {(r["system"], r["rate"], r["told_snr_db"], r["snr_db"]): r for r in psnr}
+    agreed = [(0.5, 0.0, 0.0), (0.5, 10.0, 10.0), (1.0, 0.0, 0.0), (1.0, 10.0, 10.0), (1.0, 10.0, 0.0)]
+    assert set(points) == {(system, *point) for system in ("prefix", "linear") for point in agreed}
+    assert len(psnr) == len(points)
+    for (_, token, _, _), row in points.items():
+        assert row["cbr_analog"] == pytest.approx(2 * CBR * token)
+    linear = [points["linear", *point] for point in agreed]
+    assert len({row["config_hash"] for row in linear}) == 2
+    assert linear[4]["mean"] == pytest.approx(linear[2]["mean"], abs=1e-6)
+    gained = {
+        (r["rate"], r["told_snr_db"], r["snr_db"]): r["mean"]
+        for r in found.rows
+        if r["metric"] == "psnr_gain_over_linear"
+    }
+    assert list(gained) == agreed
+    for point in agreed:
+        difference = points["prefix", *point]["mean"] - points["linear", *point]["mean"]
+        assert gained[point] == pytest.approx(difference, abs=1e-5)
+    report = found.index.parent
+    stored = [set(results.read_pictures(report / f"pictures_{name}.npz")) for name in ("prefix", "linear")]
+    assert stored[0] == stored[1]
+    costs = json.loads((report / "cost.json").read_text())
+    assert [(row["system"], row["end"]) for row in costs] == [
+        (system, end) for system in ("prefix", "linear") for end in ("transmit", "receive")
+    ]
+    assert set(costs[0]) == set(FIELDS)
+    assert costs[0]["parameters"] == 192 * 32 + 32
+    assert costs[2]["parameters"] == 0
+    text = re.sub(r"<[^>]+>", " ", found.index.read_text())
+    assert "Told another SNR" in text
+    assert re.search(r"original +· cbr [\d./]+, 10 dB +prefix +· \S+ dB +linear +· \S+ dB", text)
+    # The side information of the linear code is dear on pictures this small.
+    assert "Not at equal rate: awgn, 0 dB, rate 0.5: cbr 0.04167 beside" in text
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("eval.rates", "(0.125, 1.0)"), "eval.rates holds 0.125; prefix serves rate tokens from 0.25 to 1"),
+        (("eval.rates", "()"), "eval.rates holds nothing"),
+        (("eval.rates", "('all',)"), "eval.rates"),
+        (("eval.mismatch", "('ten',)"), "eval.mismatch holds 'ten'"),
+        (("eval.mismatch_rate", "0.75"), "eval.mismatch_rate is 0.75; it must be one of eval.rates"),
+    ],
+)
+def test_rates_that_a_system_does_not_serve_are_refused(
+    rated: tuple[pathlib.Path, build.Registry], change: tuple[str, str], message: str
+) -> None:
+    folder, registry = rated
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        evaluate.evaluate(folder, registry=registry, overrides=[change])
+    assert not (folder / "report").exists()
+
+
+def test_cropped_pictures_are_said_to_be_so_and_cost_may_be_left_out(shipped: pathlib.Path) -> None:
+    overrides = [("eval.data.crop", "8"), ("eval.cost", "False")]
+    found = evaluate.evaluate(shipped, registry=build.default_registry(), overrides=overrides)
+    assert {row["split"] for row in found.rows} == {"crop 8"}
+    assert found.costs == []
+    assert not (found.index.parent / "cost.json").exists()
+
+
 def test_the_command_prints_the_table_and_where_the_report_is(
     shipped: pathlib.Path, tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -89,6 +205,7 @@ def test_the_command_prints_the_table_and_where_the_report_is(
     assert re.search(
         r"PSNR \(dB\) +cbr +3 dB +13 dB\nlinear +awgn +0\.0\d+ to 0\.0\d+ +\d\d?\.\d\d +\d\d?\.\d\d\n", said
     )
+    assert re.search(r"cost per picture +parameters +GFLOP +ms\nlinear, 16x16, batch 2, \S+ +transmit +0 ", said)
     assert said.endswith(f"report: {out / 'index.html'}\n")
     assert not (shipped / "report").exists()
 
@@ -118,6 +235,7 @@ def test_without_matplotlib_the_report_has_no_figures_and_says_why(
             "channel compat_real_noise_3db: the system sends",
         ),
         (["--config.eval.baselines=('linaer',)"], "linear"),
+        (["--config.eval.rates=(0.5,)"], "eval.rates holds 0.5; linear serves one rate only"),
         (["--config.eval.metrics=('lpips',)"], "unknown metrics"),
         (["--ouptut=x"], "--output"),
     ],

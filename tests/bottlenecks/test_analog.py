@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from semjax.bottlenecks.analog import SCALE_RANGE_DB, Analog, ScaledAnalog, to_complex, to_reals
+from semjax.bottlenecks.analog import SCALE_RANGE_DB, Analog, FixedRate, ScaledAnalog
 from semjax.types import Public, Received
 
 
@@ -25,16 +25,16 @@ def public(b, h, w):
 @pytest.mark.parametrize("features", [3, 4])
 def test_pairs_round_trip_also_for_odd_counts(features):
     latents = np.random.default_rng(0).normal(size=(2, 3, 3, features)).astype(np.float32)
-    symbols = to_complex(latents)
+    symbols = FixedRate().symbols(latents)
     assert symbols.shape == (2, -(-9 * features // 2))
-    np.testing.assert_array_equal(to_reals(symbols.real, symbols.imag, (3, 3, features)), latents)
+    np.testing.assert_array_equal(FixedRate().reals(symbols.real, symbols.imag, (3, 3, features)), latents)
 
 
 def test_latents_come_back_up_to_the_known_scale():
     latents = np.random.default_rng(0).normal(size=(3, 2, 2, 6)).astype(np.float32)
     latents *= np.array([0.1, 1.0, 7.0], np.float32)[:, None, None, None]
     bottleneck = ScaledAnalog(stride=16, features=6, reference=np.sqrt(2.0))
-    signal = bottleneck.pack(jnp.asarray(latents))
+    signal = bottleneck.pack(jnp.asarray(latents), public(3, 32, 32))
     np.testing.assert_allclose(jnp.mean(jnp.abs(signal.symbols) ** 2, 1), 1.0, atol=1e-5)
     back = bottleneck.unpack(received(signal), public(3, 32, 32))
     step_db = (SCALE_RANGE_DB[1] - SCALE_RANGE_DB[0]) / 255
@@ -47,7 +47,7 @@ def test_latents_come_back_up_to_the_known_scale():
 def test_fading_phase_is_removed_and_h_zero_is_finite():
     latents = np.random.default_rng(0).normal(size=(2, 2, 2, 4)).astype(np.float32)
     bottleneck = Analog(stride=16, features=4)
-    signal = bottleneck.pack(jnp.asarray(latents))
+    signal = bottleneck.pack(jnp.asarray(latents), public(2, 32, 32))
     turn = jnp.asarray([[0.5 * np.exp(2j)], [2.0 * np.exp(-1j)]], jnp.complex64) * jnp.ones((1, 8))
     plain = bottleneck.unpack(received(signal), public(2, 32, 32))
     faded = bottleneck.unpack(received(signal, turn), public(2, 32, 32))
@@ -66,6 +66,6 @@ def test_fading_phase_is_removed_and_h_zero_is_finite():
 def test_effective_snr_is_the_channels_own_over_awgn():
     latents = jnp.ones((2, 1, 1, 4))
     bottleneck = Analog(stride=16, features=4)
-    signal = bottleneck.pack(latents)
+    signal = bottleneck.pack(latents, public(2, 16, 16))
     seen = Received(symbols=signal.symbols, noise_var=jnp.full(signal.symbols.shape, 10**-0.7))
     np.testing.assert_allclose(bottleneck.unpack(seen, public(2, 16, 16)).effective_snr_db(), 7.0, atol=1e-4)

@@ -67,6 +67,7 @@ def test_estimator_is_least_squares():
         gain=full(1.0),
         noise_var=full(noise_var),
         scale=jnp.asarray([code.reference], jnp.float32),
+        sent=full(1.0),
     )
     got = np.asarray(block_transform(code.synthesise(latents)))[..., code.kept] - load_prior("natural").mean[code.kept]
     a = code.gain / code.reference

@@ -18,9 +18,16 @@ REGISTRY = build.default_registry()
 SPECS = [
     "deepjscc.py:quick",
     "deepjscc.py:public",
+    "deepjscc.py:cifar",
     "deepjscc.py:natural",
     "deepjscc.py:accelerator",
     "linear.py",
+    "swinjscc.py:quick",
+    "swinjscc.py:cifar",
+    "swinjscc.py:natural",
+    "swinjscc.py:accelerator",
+    "swinjscc.py:base",
+    "swinjscc.py:public_cifar",
 ]
 
 
@@ -75,7 +82,16 @@ def test_one_step_has_the_shapes_of_the_state(spec: str) -> None:
         assert all(value.shape == () for value in metrics.values())
 
 
-@pytest.mark.parametrize(("spec", "count"), [("deepjscc.py:public", 156_000), ("deepjscc.py:quick", 350_000)])
+@pytest.mark.parametrize(
+    ("spec", "count"),
+    [
+        ("deepjscc.py:public", 156_000),
+        ("deepjscc.py:quick", 350_000),
+        ("swinjscc.py:natural", 3_270_000),
+        ("swinjscc.py:base", 33_070_000),
+        ("swinjscc.py:public_cifar", 13_700_000),
+    ],
+)
 def test_number_of_parameters(spec: str, count: int) -> None:
     cfg = load(spec)
     params, _ = jax.eval_shape(build.build(cfg, REGISTRY).init, jax.random.key(0), build.example_batch(cfg))

@@ -111,6 +111,12 @@ def test_a_damaged_record_is_named_when_read(folder, tmp_path):
     entries = json.loads(index.read_text())
     entries[1]["length"] //= 2
     index.write_text(json.dumps(entries))
+    with pytest.raises(DataError, match=rf"images\.tar:{entries[1]['file']}: .*do not have the SHA-256 of the index"):
+        ArchiveSource(tmp_path / "out")[1]
+    data = (tmp_path / "out/images.tar").read_bytes()
+    body = data[entries[1]["offset"] : entries[1]["offset"] + entries[1]["length"]]
+    entries[1]["sha256"] = hashlib.sha256(body).hexdigest()
+    index.write_text(json.dumps(entries))
     with pytest.raises(ImageError, match=rf"images\.tar:{entries[1]['file']}: "):
         ArchiveSource(tmp_path / "out")[1]
 
@@ -179,7 +185,8 @@ def test_scenes_refuse_what_cannot_be():
 
 
 def test_sources_are_made_by_name(folder, tmp_path):
-    assert set(SOURCES) == {"archive", "archives", "folder", "array", "scenes"}
+    others = {"tfds", "records", "mixture"}  # in files of their own
+    assert set(SOURCES) == {"archive", "archives", "folder", "array", "scenes"} | others
     pack(folder, tmp_path / "out")
     np.savez(tmp_path / "a.npz", x=np.zeros((6, 2, 2, 3), np.uint8))
     settings = {
@@ -189,7 +196,7 @@ def test_sources_are_made_by_name(folder, tmp_path):
         "array": {"path": str(tmp_path / "a.npz"), "key": "x"},
         "scenes": {"count": 5},
     }
-    assert {name: len(SOURCES[name](**settings[name])) for name in SOURCES} == {
+    assert {name: len(SOURCES[name](**settings[name])) for name in settings} == {
         "archive": 3,
         "archives": 6,
         "folder": 7,

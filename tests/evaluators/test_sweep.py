@@ -1,5 +1,6 @@
 """The sweep: rows against a calculation by hand, and no influence of padding, batch size or order."""
 
+import dataclasses
 import itertools
 import logging
 import pathlib
@@ -15,6 +16,9 @@ from semjax.channels import AWGN, Fading, PilotCSI
 from semjax.evaluators import results
 from semjax.evaluators.bootstrap import paired_difference
 from semjax.evaluators.sweep import Origin, Sweep, csi_name
+from semjax.evaluators.tally import Heard
+from semjax.link.side import FixedWidth
+from semjax.phy import capacity
 from semjax.types import Image, Public, Received, Signal
 
 ORIGIN = Origin(system="toy", checkpoint="step 3", commit="c0ffee", config_hash="ab", dataset="noise", split="test")
@@ -123,19 +127,88 @@ def test_ms_ssim_of_small_pictures_is_left_out_and_said_so(caplog: pytest.LogCap
     ]
 
 
-def test_values_per_picture_allow_a_paired_comparison(tmp_path: pathlib.Path) -> None:
-    rows_of(sweep(channels={"awgn": AWGN()}, per_picture=tmp_path / "p.npz"))
-    stored = results.read_pictures(tmp_path / "p.npz")
-    names = [results.picture_name(channel="awgn", snr_db=s, rate=1.0, metric="psnr") for s in (10.0, 0.0)]
-    found = paired_difference(*(stored[name] for name in names))
-    assert 4.0 < found.low <= found.mean <= found.high < 11.0
-    assert stored[names[0]].values.shape == (5,)
+def test_values_per_picture_allow_a_paired_comparison() -> None:
+    found = sweep(channels={"awgn": AWGN()}).measure(VARIABLES, {})
+    assert found.rows == rows_of(sweep(channels={"awgn": AWGN()}))
+    names = [
+        results.picture_name(channel="awgn", snr_db=s, told_snr_db=s, rate=1.0, metric="psnr") for s in (10.0, 0.0)
+    ]
+    difference = paired_difference(*(found.pictures[name] for name in names))
+    assert 4.0 < difference.low <= difference.mean <= difference.high < 11.0
+    assert found.pictures[names[0]].values.shape == (5,)
 
 
 def test_progress_counts_every_picture_once_per_point() -> None:
-    seen = []
-    rows_of(sweep(progress=seen.append))
-    assert sum(done.pictures for done in seen) == 5 * 2
+    seen: list[int] = []
+    made = sweep(progress=seen.append, rates=(0.5, 1.0), mismatch=(10.0, 20.0))
+    rows_of(made)
+    assert made.points_per_picture == 2 * 2 + 1 + 2
+    assert sum(seen) == 5 * made.points_per_picture
+
+
+class Outspoken(Plain):
+    """Sends 3 bits beside; its pictures show what the receiver was told, measured and got of the rate."""
+
+    side_codecs: dict[str, Any] = {"level": FixedWidth(bits=3)}  # noqa: RUF012
+
+    def predict_fns(self) -> dict[str, Any]:
+        plain = super().predict_fns()["transmit"]
+
+        def transmit(variables: Any, frozen: Any, image: Image, public: Public, given: Any) -> Signal:
+            signal = plain(variables, frozen, image, public, given)
+            used = (jnp.arange(signal.used.shape[1]) < public.rate[:, None] * signal.used.shape[1]).astype(jnp.float32)
+            level = jnp.zeros(image.shape[0], jnp.int32)
+            return dataclasses.replace(signal, symbols=signal.symbols * used, used=used, ints={"level": level})
+
+        def receive(variables: Any, frozen: Any, received: Received, public: Public) -> Image:
+            told = [public.snr_db / 100, received.noise_var[:, 0], public.rate]
+            flat = jnp.stack(told, axis=-1)[:, None, None]
+            return jnp.broadcast_to(flat, (flat.shape[0], public.height, public.width, 3))
+
+        return {"transmit": transmit, "receive": receive}
+
+
+def test_under_mismatch_the_ends_hear_one_snr_and_the_channel_has_another() -> None:
+    heard: list[Heard] = []
+    made = sweep(
+        trainable=Outspoken(), channels={"awgn": AWGN()}, mismatch=(10.0,), rates=(0.5, 1.0), watch=heard.append
+    )
+    rows = [row for row in rows_of(made) if row["metric"] == "psnr"]
+    points = [(row["rate"], row["told_snr_db"], row["snr_db"]) for row in rows]
+    assert points == [(0.5, 0.0, 0.0), (0.5, 10.0, 10.0), (1.0, 0.0, 0.0), (1.0, 10.0, 10.0), (1.0, 10.0, 0.0)]
+    for one in heard:
+        told, noise, token = np.asarray(one.image)[0, 0, 0]
+        assert told == pytest.approx(one.told_snr_db / 100)
+        assert noise == pytest.approx(10 ** (-one.snr_db / 10), rel=1e-5)
+        assert token == one.rate
+    side = {point: row["cbr_side"] for point, row in zip(points, rows, strict=True)}
+    assert side[1.0, 10.0, 0.0] == side[1.0, 0.0, 0.0] == pytest.approx(3 / capacity.shannon(0.0) / (12 * 12 * 3))
+    assert side[1.0, 10.0, 10.0] < side[1.0, 10.0, 0.0]
+    analog = {point: row["cbr_analog"] for point, row in zip(points, rows, strict=True)}
+    assert analog[0.5, 0.0, 0.0] == pytest.approx(analog[1.0, 0.0, 0.0] / 2)
+
+
+def test_a_picture_is_transmitted_once_per_rate_and_told_snr() -> None:
+    made = sweep(channels={"awgn": AWGN(), "rayleigh": Fading()}, rates=(0.5, 1.0), mismatch=(10.0,), draws=3)
+    calls: list[Public] = []
+
+    def transmit(*arguments: Any) -> Signal:
+        calls.append(arguments[3])
+        return chained(*arguments)
+
+    chained = made.chain.transmit
+    made.__dict__["chain"] = dataclasses.replace(made.chain, transmit=transmit)
+    rows = rows_of(made)
+    assert len(calls) == 3 * 4
+    assert len({(r["rate"], r["told_snr_db"], r["snr_db"], r["channel"], r["metric"]) for r in rows}) == len(rows)
+
+
+def test_peaks_of_the_signal_are_rows_of_their_own() -> None:
+    rows = rows_of(sweep(metrics=("psnr", "papr_db", "power_p999_db"), draws=1))
+    peaks = {row["snr_db"]: row["mean"] for row in rows if row["metric"] == "papr_db"}
+    power = np.sum(np.square((PICTURES - 0.5).reshape(5, -1, 2)), axis=-1)
+    expected = np.mean(10 * np.log10(power.max(axis=1) / power.mean(axis=1)))
+    assert peaks == {0.0: pytest.approx(expected, abs=1e-4), 10.0: pytest.approx(expected, abs=1e-4)}
 
 
 def test_two_pictures_of_one_id_are_refused() -> None:
