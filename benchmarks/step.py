@@ -142,7 +142,7 @@ def measure(name: str, *, batches: list[int] | None, repetitions: int, threads: 
             f"CPU time {row['ratio_cpu_time']:.2f}), {row['share_of_matmul_peak']:.0%} of the matmul peak, "
             f"compiled in {row['compile_s']:.1f} s"
         )
-    return [{"network": name, **row, **settings} for row in table]
+    return [{"network": name, "side": comparison.network.side, **row, **settings} for row in table]
 
 
 def main() -> None:

@@ -107,17 +107,17 @@ class WindowAttention(nn.Module):
             raise ValueError(f"{self.heads} heads do not divide width {d}")
         table_shape = (2 * self.window - 1, 2 * self.window - 1, self.heads)
         table = self.param("bias", nn.initializers.truncated_normal(0.02), table_shape, jnp.float32)
-        qkv = nn.Dense(3 * d, dtype=self.dtype, name="qkv")(x).reshape(batch, n, 3, self.heads, d // self.heads)
-        q, k, v = (qkv[:, :, i].transpose(0, 2, 1, 3) for i in range(3))
-        q = q * (d // self.heads) ** -0.5
-        logits = jnp.einsum("bhnc,bhmc->bhnm", q, k, preferred_element_type=jnp.float32)
+        size = d // self.heads
+        parts = jnp.split(nn.Dense(3 * d, dtype=self.dtype, name="qkv")(x), 3, axis=-1)
+        q, k, v = (part.reshape(batch, n, self.heads, size) for part in parts)
+        logits = jnp.einsum("bnhc,bmhc->bhnm", q * size**-0.5, k, preferred_element_type=jnp.float32)
         logits = logits + relative_bias(table, window)
         if regions.any():
             apart = np.where(regions[:, :, None] == regions[:, None, :], 0.0, FORBIDDEN).astype(np.float32)
             split = logits.reshape(-1, len(apart), *logits.shape[1:]) + apart[:, None]
             logits = split.reshape(logits.shape)
         weights = nn.softmax(logits, axis=-1).astype(self.dtype)
-        seen = jnp.einsum("bhnm,bhmc->bhnc", weights, v).transpose(0, 2, 1, 3).reshape(batch, n, d)
+        seen = jnp.einsum("bhnm,bmhc->bnhc", weights, v).reshape(batch, n, d)
         return nn.Dense(d, kernel_init=nn.initializers.zeros, dtype=self.dtype, name="out")(seen)
 
 

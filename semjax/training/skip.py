@@ -26,7 +26,12 @@ LAG = 4
 
 def all_finite(tree: Tree) -> Bool[Array, ""]:
     """Whether every number of a tree is finite."""
-    return jnp.all(jnp.array([jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(tree)], bool))
+    flags = [jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(tree)]
+    if not flags:
+        return jnp.array(True)
+    stacked = jnp.stack(flags)
+    # A loop, because XLA copies a plain conjunction of n flags into each of the n selections that depend on it.
+    return jax.lax.fori_loop(0, len(flags), lambda i, good: good & stacked[i], jnp.array(True))
 
 
 def choose(good: Bool[Array, ""], new: Tree, old: Tree) -> Tree:
