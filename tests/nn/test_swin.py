@@ -59,14 +59,13 @@ def block_twin(x: np.ndarray, params: Any, *, heads: int, window: int, shift: in
     return y.reshape(h, w, d)
 
 
-@pytest.mark.parametrize("shift", [0, 2])
-@pytest.mark.parametrize("grid", [(8, 8), (8, 12), (5, 10), (3, 9), (4, 4)])
+@pytest.mark.parametrize(("grid", "shift"), [((8, 8), 0), ((8, 12), 2), ((5, 10), 2), ((3, 9), 2), ((4, 4), 2)])
 def test_block_equals_its_twin(grid: tuple[int, int], shift: int) -> None:
     """Whole windows, grids to be filled up, and sides no longer than a window."""
     x = np.random.default_rng(0).normal(size=(2, *grid, 6)).astype(np.float32)
     block = SwinBlock(2, 4, shift, mlp_ratio=2.0)
     params = shaken(block.init(jax.random.key(0), x))["params"]
-    got = block.apply({"params": params}, x)
+    got = jax.jit(block.apply)({"params": params}, x)
     for i in range(2):
         twin = block_twin(x[i], params, heads=2, window=4, shift=shift)
         np.testing.assert_allclose(np.asarray(got)[i], twin, rtol=2e-4, atol=2e-4)
@@ -94,29 +93,27 @@ def test_regions_keep_the_edges_apart() -> None:
 
 
 def test_scanned_and_rematerialised_stages_compute_the_same() -> None:
-    x = jnp.asarray(np.random.default_rng(0).normal(size=(1, 8, 8, 8)), jnp.float32)
-    plain = SwinStage(4, 2, 4)
+    x = jnp.asarray(np.random.default_rng(0).normal(size=(1, 4, 4, 4)), jnp.float32)
+    plain = SwinStage(4, 1, 2)
     params = shaken(plain.init(jax.random.key(0), x))["params"]
     stacked = {"pairs": jax.tree.map(lambda *leaves: jnp.stack(leaves), params["pair_0"], params["pair_1"])}
 
-    def loss(stage: SwinStage, params: Any) -> Any:
-        return jnp.sum(stage.apply({"params": params}, x) ** 2)
+    def value_and_slopes(stage: SwinStage, params: Any) -> Any:
+        return jax.jit(jax.value_and_grad(lambda p: jnp.sum(stage.apply({"params": p}, x) ** 2)))(params)  # type: ignore[operator]
 
-    value, slopes = jax.value_and_grad(lambda p: loss(plain, p))(params)
+    value, slopes = value_and_slopes(plain, params)
     for stage, p in [
-        (SwinStage(4, 2, 4, remat=True), params),
-        (SwinStage(4, 2, 4, scan=True), stacked),
-        (SwinStage(4, 2, 4, scan=True, remat=True), stacked),
+        (SwinStage(4, 1, 2, remat=True), params),
+        (SwinStage(4, 1, 2, scan=True), stacked),
+        (SwinStage(4, 1, 2, scan=True, remat=True), stacked),
     ]:
-        assert jax.tree.structure(stage.init(jax.random.key(0), x)["params"]) == jax.tree.structure(p)
-        again, grads = jax.value_and_grad(lambda p, stage=stage: loss(stage, p))(p)
+        shapes = jax.eval_shape(stage.init, jax.random.key(0), x)["params"]
+        assert jax.tree.structure(shapes) == jax.tree.structure(p)
+        again, grads = value_and_slopes(stage, p)
         assert float(again) == pytest.approx(float(value), rel=1e-5)
-        first = (
-            grads["pairs"]["block_0"]["mlp_0"]["kernel"][1]
-            if stage.scan
-            else grads["pair_1"]["block_0"]["mlp_0"]["kernel"]
-        )
-        np.testing.assert_allclose(first, slopes["pair_1"]["block_0"]["mlp_0"]["kernel"], rtol=1e-3, atol=1e-3)
+        last = jax.tree.map(lambda g: g[1], grads["pairs"]) if stage.scan else grads["pair_1"]
+        for ours, theirs in zip(jax.tree.leaves(last), jax.tree.leaves(slopes["pair_1"]), strict=True):
+            np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=1e-3)
 
 
 def test_it_starts_as_the_identity() -> None:
