@@ -5,6 +5,7 @@ import os
 import pathlib
 import pprint
 import signal
+from collections.abc import Iterator
 
 import jax
 import numpy as np
@@ -99,6 +100,15 @@ def test_a_second_sigterm_while_saving_changes_nothing(watched, tiny, tmp_path, 
     assert bits(go(tiny, tmp_path / "run").state) == bits(watched.state)
 
 
+@pytest.fixture
+def interrupts() -> Iterator[None]:
+    """Ctrl-C raises, also where the tests were started in the background, which ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interrupts")
 def test_the_first_signal_decides_the_exit_code_and_handlers_come_back() -> None:
     before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     with stoppable() as stop:
