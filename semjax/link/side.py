@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Int, Shaped
 
+from semjax.link.rows import check_dtype, integer_rows
 from semjax.types import Bits
 
 
@@ -47,15 +48,8 @@ class FixedWidth:
         Raises:
           ValueError: for values that are not integers, or that the width cannot hold.
         """
-        if array.dtype.kind not in "iub":
-            raise ValueError(f"FixedWidth packs integers, got dtype {array.dtype}")
-        values = array.reshape(array.shape[0], int(np.prod(array.shape[1:]))).astype(np.int64)
-        outside = (values < 0) | (values >= 1 << self.bits)
-        if outside.any():
-            raise ValueError(
-                f"FixedWidth(bits={self.bits}) holds 0 to {(1 << self.bits) - 1}, got {values[outside][0]} "
-                f"in row {np.argwhere(outside)[0][0]} of an array of shape {array.shape}"
-            )
+        name = f"FixedWidth(bits={self.bits})"
+        values = integer_rows(array, largest=(1 << self.bits) - 1, codec=name)
         written = (values[:, :, None] & self._weights) > 0
         written = written.reshape(values.shape[0], values.shape[1] * self.bits).astype(np.uint8)
         return Bits(bits=jnp.asarray(written), length=jnp.full((values.shape[0],), written.shape[1], jnp.int32))
@@ -76,9 +70,7 @@ class FixedWidth:
         received, length = jax.device_get((bits.bits, bits.length))
         if received.shape[0] != like.shape[0]:
             raise ValueError(f"FixedWidth.unpack: bits of shape {received.shape} for an array of shape {like.shape}")
-        largest = 1 if like.dtype.kind == "b" else np.iinfo(like.dtype).max
-        if largest < (1 << self.bits) - 1:
-            raise ValueError(f"FixedWidth.unpack: dtype {like.dtype} cannot hold {self.bits} bits")
+        check_dtype(like, largest=(1 << self.bits) - 1, codec=f"FixedWidth(bits={self.bits})")
         count = int(np.prod(like.shape[1:]))
         read = np.zeros((like.shape[0], count * self.bits), dtype=np.int64)
         room = min(read.shape[1], received.shape[1])

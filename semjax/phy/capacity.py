@@ -3,11 +3,14 @@
     AWGN               C = log2(1 + snr)
     ergodic Rayleigh   C = e^x E1(x) / ln 2,  x = 1 / snr
     ergodic Rician     C = E log2(1 + snr |h|^2), by the quantiles of |h|^2
+    outage, Rayleigh   P(log2(1 + snr |h|^2) < R) = 1 - exp(-(2^R - 1) / snr)
 
 snr = 10^(snr_db / 10) is the average Es/N0. An ergodic capacity belongs to codewords that see many gains, with h
-known to the receiver alone; over one block of one gain there is outage instead. Reference: Alouini and Goldsmith,
+known to the receiver alone; over one block of one gain there is outage instead. References: Alouini and Goldsmith,
 "Capacity of Rayleigh fading channels under different adaptive transmission and diversity-combining techniques", IEEE
-Transactions on Vehicular Technology 48(4), 1999 (rate adaptation at constant power).
+Transactions on Vehicular Technology 48(4), 1999 (rate adaptation at constant power); Tse and Viswanath, Fundamentals of
+Wireless Communication (2005), section 5.4.1 (outage). What modulations and short codes can reach is in
+`semjax.phy.coded_capacity`.
 """
 
 import functools
@@ -84,3 +87,46 @@ def ergodic_rician(snr_db: Decibels, k_factor_db: float | int) -> PerUse:
     """
     power = _rician_quantiles(float(k_factor_db))
     return np.asarray(np.mean(np.log1p(_ratio(snr_db)[..., None] * power), axis=-1) / np.log(2))
+
+
+def outage_rayleigh(snr_db: Decibels, rate: Shaped[ArrayLike, "..."]) -> PerUse:
+    """Returns the probability that one Rayleigh gain per block cannot carry `rate`.
+
+    Args:
+      snr_db: average Es/N0 per complex use in dB; a number or an array.
+      rate: bits per complex use, not negative; broadcasts against `snr_db`.
+
+    Returns:
+      Probabilities, of the common shape: the block error rate of ideal codes of great length.
+
+    Raises:
+      ValueError: a negative rate.
+    """
+    needed = np.asarray(np.expm1(np.asarray(rate, dtype=np.float64) * np.log(2)))
+    if np.any(needed < 0):
+        raise ValueError(f"rate is in bits per complex use and not negative, but its least value is {np.min(rate)}")
+    # At no SNR a rate of zero is still carried: 0 / 0 is 0.
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = np.where(needed > 0, needed / _ratio(snr_db), 0.0)
+    return np.asarray(-np.expm1(-ratio))
+
+
+def outage_rate_rayleigh(snr_db: Decibels, outage: Shaped[ArrayLike, "..."]) -> PerUse:
+    """Returns the rate that one Rayleigh gain per block carries but with probability `outage`.
+
+    Args:
+      snr_db: average Es/N0 per complex use in dB; a number or an array.
+      outage: probability, from 0 to below 1; broadcasts against `snr_db`.
+
+    Returns:
+      Bits per complex use, of the common shape. What arrives on average is `(1 - outage)` times that.
+
+    Raises:
+      ValueError: a probability out of range.
+    """
+    share = np.asarray(outage, dtype=np.float64)
+    if np.any((share < 0) | (share >= 1)):
+        raise ValueError(
+            f"outage is a probability from 0 to below 1, but it ranges from {share.min()} to {share.max()}"
+        )
+    return np.asarray(np.log1p(_ratio(snr_db) * -np.log1p(-share)) / np.log(2))
