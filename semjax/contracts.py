@@ -34,7 +34,11 @@ class BitChannel(Protocol):
 
 @runtime_checkable
 class SideCodec(Protocol):
-    """Codes one integer stream of `Signal.ints` into bits on the host, for real, and back."""
+    """Codes one integer stream of `Signal.ints` into bits on the host, for real, and back.
+
+    One whose number of bits depends on the shape alone says so by an attribute `constant_length = True`; for all others
+    the link tells the receiver the length, and charges that.
+    """
 
     def pack(self, array: np.ndarray) -> Bits:
         """Codes `array[b, ...]` into one bit string per picture."""

@@ -74,6 +74,9 @@ DEFAULTS: dict[str, Any] = {
         "batch_size": 16,
         "limit": None,  # pictures; None = all
         "seed": 0,
+        "side_link": "ideal",  # how integer streams travel: ideal (capacity, error free) | coded (5G NR codes)
+        "target_bler": 0.01,  # share of messages that the coded link's choice of code rate may lose
+        "target_bler_block_fading": 0.1,  # the same over block fading
         "baselines": (),  # systems without training, measured beside at each of the rates
         "cost": True,  # parameters, FLOPs and milliseconds of both ends
     },
@@ -98,6 +101,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "data.train.small": ("pad", "drop"),
     "val.small": ("pad", "drop"),
     "eval.data.small": ("pad", "drop"),
+    "eval.side_link": ("ideal", "coded"),
 }
 """Keys with a closed set of values."""
 

@@ -22,7 +22,8 @@ from tqdm import tqdm
 from semjax.app import beside, build, config
 from semjax.app.beside import Entry
 from semjax.app.errors import ConfigError, UserError, explained, guard
-from semjax.contracts import Channel, Trainable
+from semjax.app.links import check_link, links_of
+from semjax.contracts import Channel
 from semjax.data.files import Source
 from semjax.data.jpeg_traces import check_lossless
 from semjax.data.loader import eval_batches
@@ -32,7 +33,6 @@ from semjax.evaluators.gallery import Gallery, shown_points
 from semjax.evaluators.paired import GAIN_OVER, Measured, gains, unequal_rates
 from semjax.evaluators.results import Row
 from semjax.evaluators.sweep import Sweep
-from semjax.link import transport
 
 LOG = logging.getLogger(__name__)
 SHOWN_PICTURES = 3
@@ -111,22 +111,6 @@ def make_folder(folder: pathlib.Path) -> None:
         raise UserError(f"{folder} cannot hold output ({error.strerror}); name a folder with --output=DIR") from error
 
 
-def check_link(trainable: Trainable, name: str, channel: Channel) -> None:
-    """Makes sure that the digital streams of a system, if it has any, can be carried over a channel.
-
-    Raises:
-      UserError: the capacity of the channel is not known.
-    """
-    if trainable.side_codecs:
-        try:
-            transport.ideal_link(channel)
-        except ValueError as error:
-            raise UserError(
-                f"channel {name}: the system sends {', '.join(sorted(trainable.side_codecs))} digitally, and the "
-                "capacity of this channel is not known; take another channel"
-            ) from error
-
-
 def channels(cfg: Any, registry: build.Registry) -> dict[str, Channel]:
     """The channels of `cfg.eval` by name; where a name comes twice, the options that differ are added to it."""
     parts = build.ConfiguredParts(registry=registry)
@@ -166,7 +150,7 @@ def _lanes(cfg: Any, registry: build.Registry, entries: Sequence[Entry]) -> dict
     """The channels, which can carry every system's digital streams."""
     lanes = channels(cfg, registry)
     for entry, (name, channel) in itertools.product(entries, lanes.items()):
-        check_link(entry.trainable, name, channel)
+        check_link(entry.trainable, name, channel, links_of(cfg))
     return lanes
 
 
@@ -186,6 +170,7 @@ def _sweep(
         draws=asked.draws,
         metrics=tuple(asked.metrics),
         seed=asked.seed,
+        links=links_of(cfg),
         watch=gallery.watch(entry.origin.system),
     )
 

@@ -18,12 +18,15 @@ from PIL import Image, ImageDraw, ImageFont
 from semjax.app import build
 from semjax.app.beside import checked_rates
 from semjax.app.errors import UserError, guard
-from semjax.app.evaluate import check_link, make_folder
+from semjax.app.evaluate import make_folder
+from semjax.app.links import check_link
 from semjax.channels import CHANNELS
 from semjax.contracts import Channel
 from semjax.data import images
 from semjax.evaluators.base import chain, public_of
 from semjax.link import rate, transport
+from semjax.link.choice import LINKS, Links
+from semjax.link.policy import DEFAULT
 from semjax.metrics import METRICS
 
 MARGIN = 12
@@ -39,12 +42,14 @@ class Transmitted:
       psnr: in dB.
       uses: channel uses by kind ("analog", "pilots", "side/...").
       rates: channel uses per picture value.
+      lost: integer streams that did not arrive.
     """
 
     image: Float[np.ndarray, "h w 3"]
     psnr: float
     uses: dict[str, float]
     rates: rate.Rates
+    lost: tuple[str, ...] = ()
 
 
 def transmit(
@@ -55,6 +60,7 @@ def transmit(
     snr_db: float,
     token: float = 1.0,
     seed: int = 0,
+    links: Links = transport.ideal_link,
 ) -> Transmitted:
     """Sends one picture once.
 
@@ -65,10 +71,11 @@ def transmit(
       snr_db: average Es/N0 per complex use, in dB.
       token: rate token, a fraction of the system's full rate.
       seed: of noise and fading.
+      links: gives the digital link that runs over a channel.
     """
     batch = {"image": jnp.asarray(image)[None], "id": np.zeros(1, np.int32)}
     public = public_of(batch, snr_db=snr_db, rate=token)
-    compiled = chain(loaded.trainable, links=transport.ideal_link)
+    compiled = chain(loaded.trainable, links=links)
     sent = compiled.encode(loaded.variables, {}, image=batch["image"], public=public)
     key = jax.random.key(seed)
     received = compiled.deliver(sent, channel=channel, key=key, draw=0, ids=batch["id"], snr_db=public.snr_db)
@@ -78,6 +85,7 @@ def transmit(
         psnr=float(METRICS["psnr"](restored, batch["image"])[0]),
         uses={kind: float(count[0]) for kind, count in received.uses.items()},
         rates=rate.rates(received.uses, height=public.height, width=public.width),
+        lost=tuple(name for name, ok in received.ok.items() if not np.all(ok)),
     )
 
 
@@ -113,8 +121,9 @@ def summary(sent: Transmitted) -> str:
     rates = sent.rates
     parts = {"analog": rates.cbr_analog, "digital": rates.cbr_digital, "side": rates.cbr_side}
     kinds = ", ".join(f"{kind} {values[0]:.5f}" for kind, values in parts.items())
+    lost = [f"lost  {', '.join(sent.lost)}: concealed by the receiver"] if sent.lost else []
     return "\n".join(
-        ["channel uses", *lines, f"cbr   {rates.cbr_total[0]:.5f}  ({kinds})", f"PSNR  {sent.psnr:.2f} dB"]
+        ["channel uses", *lines, *lost, f"cbr   {rates.cbr_total[0]:.5f}  ({kinds})", f"PSNR  {sent.psnr:.2f} dB"]
     )
 
 
@@ -143,13 +152,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", default=0, type=int, help="of noise and fading")
     parser.add_argument("--output", default=pathlib.Path(), type=pathlib.Path, metavar="DIR")
     parser.add_argument("--rate", default=1.0, type=float, help="fraction of the full rate, for a system of many")
+    parser.add_argument("--side_link", default="ideal", choices=sorted(LINKS), help="how integer streams travel")
     flags = parser.parse_args(argv)
     image, channel = _picture(flags.picture), _channel(flags.channel)
     loaded = build.load(flags.checkpoint, build.default_registry())
-    check_link(loaded.trainable, flags.channel, channel)
+    links = LINKS[flags.side_link](DEFAULT)
+    check_link(loaded.trainable, flags.channel, channel, links)
     checked_rates((flags.rate,), loaded.trainable, where="--rate")
     make_folder(flags.output)
-    sent = transmit(image, loaded=loaded, channel=channel, snr_db=flags.snr_db, token=flags.rate, seed=flags.seed)
+    sent = transmit(
+        image, loaded=loaded, channel=channel, snr_db=flags.snr_db, token=flags.rate, seed=flags.seed, links=links
+    )
     label = f"{flags.channel}, {flags.snr_db:g} dB: {sent.psnr:.2f} dB PSNR"
     images.save_png(flags.output / "received.png", sent.image)
     images.save_png(flags.output / "side_by_side.png", side_by_side([("original", image), (label, sent.image)]))

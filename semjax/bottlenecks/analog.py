@@ -3,7 +3,8 @@
     z[b, N] reals  ->  c = pairs of z  ->  s = c / rms,  rms^2 = mean |c|^2 over the picture's uses, so E|s|^2 = 1.
 
 A receiver that must undo the normalisation (a linear estimator does, a learned one need not) has to be told `rms`:
-`ScaledAnalog` sends it as one integer of the digital side stream "scale", which is charged like everything else.
+`ScaledAnalog` sends it as one integer of the digital side stream "scale", which is charged like everything else. Where
+that was lost (`Received.ok`), the receiver takes the rms of a typical picture.
 """
 
 import dataclasses
@@ -176,4 +177,5 @@ class ScaledAnalog(Analog):
         """Latents with the received scale."""
         low, high = SCALE_RANGE_DB
         level_db = received.ints["scale"].astype(jnp.float32) / (2**SCALE_BITS - 1) * (high - low) + low
+        level_db = jnp.where(received.ok.get("scale", True), level_db, 0.0)
         return self._latents(received, public, scale=self.reference * 10.0 ** (level_db / 20.0))

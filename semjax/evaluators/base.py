@@ -47,10 +47,12 @@ class Chain:
     links: Callable[[Channel], Transport]
     payload: frozenset[str]
 
-    @property
-    def side_link(self) -> str:
-        """How digital streams travel, as result rows name it."""
-        return "ideal" if self.codecs else "none"
+    def side_link(self, channel: Channel) -> tuple[str, str]:
+        """How digital streams travel over a channel, as result rows name it, and on which terms."""
+        if not self.codecs:
+            return "none", ""
+        link = self.links(channel)
+        return link.kind, link.terms
 
     def encode(self, variables: Tree, frozen: Tree, *, image: Image, public: Public) -> Sent:
         """Runs the transmitter and packs its integer streams.
@@ -86,6 +88,7 @@ class Chain:
         draw: int,
         ids: Int[np.ndarray, "b"],
         snr_db: PerImage,
+        told_snr_db: PerImage | None = None,
     ) -> Received:
         """Sends what `encode` made over `channel`, once.
 
@@ -96,6 +99,7 @@ class Chain:
           draw: number of the channel draw.
           ids: the pictures' ids, `[b]`.
           snr_db: average Es/N0 per complex use, dB, `[b]`.
+          told_snr_db: what both ends take it to be, if it is another.
 
         Returns:
           All that the receiver has, with `uses` for the accountant.
@@ -105,7 +109,10 @@ class Chain:
         ints, ok, uses = {}, {}, dict(out.uses)
         for i, (name, bits) in enumerate(sent.bits.items()):
             keys = _slot(key, *where, i + 1)
-            arrived = self.links(channel).send(bits, snr_db=snr_db, keys=keys)
+            announce = not getattr(self.codecs[name], "constant_length", False)
+            arrived = self.links(channel).send(
+                bits, snr_db=snr_db, keys=keys, told_snr_db=told_snr_db, announce=announce
+            )
             ints[name] = jnp.asarray(self.codecs[name].unpack(arrived.bits, sent.like[name]))
             ok[name] = jnp.asarray(arrived.ok)
             uses[f"{'digital' if name in self.payload else 'side'}/{name}"] = arrived.uses

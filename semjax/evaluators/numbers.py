@@ -67,9 +67,13 @@ def uses(rows: Sequence[Row]) -> str:
     for series in in_order([r for r in rows if r["metric"] == rows[0]["metric"] and matched(r)]):
         ends = [[f"{end(r[kind] for r in series.rows):.5f}" for end in (min, max)] for kind in kinds]
         spent = [low if low == high else f"{low} to {high}" for low, high in ends]
-        body.append([*_words(series), escape(series.rows[0]["side_link"]), *spent])
+        body.append([*_words(series), escape(_link(series.rows[0])), *spent])
     header = ["system", "channel", "side link", "analog", "digital", "side", "total"]
     return page.table(header=header, rows=body, words=3)
+
+
+def _link(row: Row) -> str:
+    return f"{row['side_link']}, {row['link_terms']}" if row["side_link"] == "coded" else row["side_link"]
 
 
 def beside(rows: Sequence[Row]) -> str:

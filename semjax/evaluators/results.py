@@ -4,8 +4,10 @@ One row is one metric of one system over one channel at one SNR. `cbr_* = channe
 pictures; `ci_low` and `ci_high` bound the mean at 95 %. A value that is not finite is stored as null, and read as NaN.
 
 `rate` is the rate token that both ends agreed on (1 = the system's full cbr). `told_snr_db` is the SNR that both ends
-took the channel to have, `snr_db` the one it had; a row in which they are equal is "matched". Files written before
-these two fields existed are read as matched, at full rate.
+took the channel to have, `snr_db` the one it had; a row in which they are equal is "matched". `side_link` says how
+integer streams travel (`ideal`, `coded`, `none` if there are none), `link_terms` on which terms: `capacity`, or what
+share of messages the choice of modulation and code rate aims to lose at most. Lost messages are inside every mean.
+Files written before these fields existed are read as matched, at full rate, on terms unknown.
 """
 
 import csv
@@ -26,7 +28,7 @@ Row = dict[str, Any]
 
 FIELDS = (
     *("system", "variant", "checkpoint", "commit", "config_hash", "dataset", "split"),
-    *("channel", "csi", "side_link", "snr_db", "told_snr_db", "rate"),
+    *("channel", "csi", "side_link", "link_terms", "snr_db", "told_snr_db", "rate"),
     *("cbr_analog", "cbr_digital", "cbr_side", "cbr_total"),
     *("metric", "mean", "ci_low", "ci_high", "n_images", "n_draws", "seed"),
 )
@@ -128,7 +130,7 @@ def distinct(rows: Iterable[Row], *fields: str) -> list[tuple[Any, ...]]:
 
 
 def _complete(row: Row) -> Row:
-    return {"told_snr_db": row["snr_db"], "rate": 1.0, **row} if "snr_db" in row else row
+    return {"told_snr_db": row["snr_db"], "rate": 1.0, "link_terms": "", **row} if "snr_db" in row else row
 
 
 def _plain_row(row: Row, fields: Sequence[str]) -> Row:

@@ -9,8 +9,9 @@ dropped. A picture is read once and transmitted once per rate and told SNR, what
 
 SNR mismatch: both ends are told one average SNR (`Public.snr_db`), the channel has another. The receiver still knows
 the noise variance and its gain (`Received.noise_var`, `csi`), for it can measure both; the transmitter acts on what it
-was told. CHOICE: digital streams are charged at the capacity of the SNR that the channel has: the ideal link is error
-free by definition, as a code without a fixed rate is that goes on until the receiver has it all.
+was told, and so does a coded link. CHOICE: on the ideal link digital streams are charged at the capacity of the SNR
+that the channel has: it is error free by definition, as a code without a fixed rate is that goes on until the receiver
+has it all.
 """
 
 import dataclasses
@@ -177,7 +178,9 @@ class Sweep:
             for snr_db in agreed.snr_db:
                 true = public_of(batch, snr_db=snr_db, rate=agreed.rate).snr_db
                 for (lane, channel), draw in itertools.product(self.channels.items(), range(self.draws)):
-                    received = self.chain.deliver(sent, channel=channel, key=key, draw=draw, ids=ids, snr_db=true)
+                    received = self.chain.deliver(
+                        sent, channel=channel, key=key, draw=draw, ids=ids, snr_db=true, told_snr_db=public.snr_db
+                    )
                     restored = self.chain.decode(variables, frozen, received=received, public=public)
                     yield Heard(
                         channel=lane,
@@ -208,13 +211,15 @@ class Sweep:
             if pictures is None:
                 continue
             interval = mean_interval(pictures.values)
+            side_link, terms = self.chain.side_link(self.channels[point.channel])
             if metric == OF_MEAN_MSE:
                 interval = _in_db(interval)
             yield {
                 **dataclasses.asdict(self.origin),
                 "channel": point.channel,
                 "csi": csi_name(self.channels[point.channel]),
-                "side_link": "ideal" if self.trainable.side_codecs else "none",
+                "side_link": side_link,
+                "link_terms": terms,
                 "snr_db": point.snr_db,
                 "told_snr_db": point.told_snr_db,
                 "rate": point.rate,

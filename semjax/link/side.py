@@ -27,6 +27,11 @@ class FixedWidth:
 
     bits: int = 8
 
+    @property
+    def constant_length(self) -> bool:
+        """The receiver knows how many bits come: it need not be told."""
+        return True
+
     def __post_init__(self) -> None:
         """Refuses widths that int32 cannot hold."""
         if not 1 <= self.bits <= 31:

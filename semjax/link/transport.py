@@ -1,7 +1,10 @@
 """What carries bits from transmitter to receiver, and what that costs in channel uses.
 
 The ideal link carries them without error at capacity: uses = bits / C(snr_db), not rounded. It bounds what any
-real code can do; a result row that rests on it says `side_link = ideal`.
+real code can do; a result row that rests on it says `side_link = ideal`. The coded one is in `semjax.link.coded`.
+
+Where the receiver cannot know how many bits come, because the codec's output varies in length, it must be told, and
+that is charged: `LENGTH_BITS` more.
 """
 
 import dataclasses
@@ -19,6 +22,11 @@ from semjax.contracts import Channel
 from semjax.phy import capacity
 from semjax.types import Bits, Keys
 
+LENGTH_BITS = 20
+"""Bits that tell a receiver a message's length."""
+
+Decibels = Shaped[Array, "b"] | Shaped[np.ndarray, "b"]
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Delivery:
@@ -33,10 +41,29 @@ class Delivery:
 class Transport(Protocol):
     """Carries bits."""
 
+    @property
+    def kind(self) -> str:
+        """As result rows name it."""
+        ...
+
+    @property
+    def terms(self) -> str:
+        """What result rows say of how it carries them."""
+        ...
+
     def send(
-        self, bits: Bits, *, snr_db: Shaped[Array, "b"] | Shaped[np.ndarray, "b"], keys: Keys | None = None
+        self,
+        bits: Bits,
+        *,
+        snr_db: Decibels,
+        keys: Keys | None = None,
+        told_snr_db: Decibels | None = None,
+        announce: bool = False,
     ) -> Delivery:
-        """Sends one bit string per picture at `snr_db[b]`; a link with errors draws them from `keys`."""
+        """Sends one bit string per picture at `snr_db[b]`; a link with errors draws them from `keys`.
+
+        `told_snr_db` is what both ends take the SNR to be, if it is another; with `announce` the lengths are sent, too.
+        """
         ...
 
 
@@ -50,8 +77,24 @@ class IdealLink:
 
     capacity: Callable[[np.ndarray], np.ndarray]
 
+    @property
+    def kind(self) -> str:
+        """As result rows name it."""
+        return "ideal"
+
+    @property
+    def terms(self) -> str:
+        """What result rows say of how it carries bits."""
+        return "capacity"
+
     def send(
-        self, bits: Bits, *, snr_db: Shaped[Array, "b"] | Shaped[np.ndarray, "b"], keys: Keys | None = None
+        self,
+        bits: Bits,
+        *,
+        snr_db: Decibels,
+        keys: Keys | None = None,
+        told_snr_db: Decibels | None = None,
+        announce: bool = False,
     ) -> Delivery:
         """Hands the bits over unchanged.
 
@@ -59,6 +102,8 @@ class IdealLink:
           bits: one bit string per picture.
           snr_db: average Es/N0 per complex use in dB.
           keys: not needed here.
+          told_snr_db: not looked at: a code without a fixed rate goes on until the receiver has it all.
+          announce: whether the lengths are charged, too.
 
         Returns:
           The same bits, all of them right, and `length / capacity(snr_db)` uses: none for no bits, infinitely many
@@ -70,6 +115,7 @@ class IdealLink:
         length, snr = (np.asarray(array, np.float64) for array in jax.device_get((bits.length, snr_db)))
         if snr.shape != length.shape:
             raise ValueError(f"IdealLink.send: {length.shape[0]} bit strings but snr_db of shape {snr.shape}")
+        length = length + LENGTH_BITS * announce
         per_use = np.asarray(self.capacity(snr))
         uses = np.divide(length, per_use, out=np.full(length.shape, np.inf), where=per_use > 0)
         return Delivery(bits=bits, ok=np.ones(length.shape, bool), uses=np.where(length > 0, uses, 0.0))

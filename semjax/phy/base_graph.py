@@ -15,6 +15,7 @@ import dataclasses
 import functools
 import importlib.resources
 import json
+from typing import Any
 
 LIFTING_SETS: tuple[tuple[int, ...], ...] = tuple(
     tuple(a << j for j in range(8) if a << j <= 384) for a in (2, 3, 5, 7, 9, 11, 13, 15)
@@ -122,7 +123,7 @@ def select(bits: int, code_rate: float) -> BaseGraph:
 
 
 @functools.cache
-def _tables() -> dict[str, list[list[int]]]:
+def _tables() -> dict[str, Any]:
     path = importlib.resources.files("semjax.phy") / "ldpc_base_graphs.json"
     return json.loads(path.read_text(encoding="utf-8"))
 

@@ -8,6 +8,7 @@ Code words are decoded in groups, the groups one after the other: on a CPU the m
 """
 
 import dataclasses
+import functools
 
 import jax
 import jax.numpy as jnp
@@ -15,7 +16,7 @@ from jaxtyping import Array, Bool, Float
 
 from semjax.phy.base_graph import Rows
 from semjax.phy.check_rules import OFFSET_MIN_SUM, SUM_PRODUCT, CheckRule
-from semjax.phy.schedules import FLOODING, LAYERED, Schedule, Sweeper, even, roll
+from semjax.phy.schedules import FLOODING, LAYERED, Schedule, State, Sweeper, even, roll
 from semjax.types import struct
 
 CACHE_VALUES = 1 << 17
@@ -50,6 +51,7 @@ class Decoder:
     early_stop: bool = False
     group: int | None = None
 
+    @functools.partial(jax.jit, static_argnames=("self", "rows", "iterations"))
     def __call__(self, llr: Float[Array, "b c z"], rows: Rows, iterations: int) -> Settled:
         """Decodes words of a lifted base graph.
 
@@ -78,7 +80,7 @@ class Decoder:
         return bits, _satisfied(bits, rows)
 
     def _all_sweeps(self, llr: Float[Array, "c z b"], sweeper: Sweeper, iterations: int) -> Bool[Array, "c z b"]:
-        def sweep(_: Array, state: Array) -> Array:
+        def sweep(_: Array, state: State) -> State:
             return self.schedule.sweep(state, llr, sweeper)[0]
 
         state = jax.lax.fori_loop(0, iterations, sweep, self.schedule.start(llr, sweeper))
@@ -91,8 +93,9 @@ class Decoder:
         def sweep(carried: tuple) -> tuple:
             number, state, bits, settled = carried
             state, found = self.schedule.sweep(state, llr, sweeper)
+            settled |= found  # by the bits that the sweep began with
             bits = jnp.where(settled, bits, self.schedule.totals(state, sweeper) < 0)
-            return number + 1, state, bits, settled | found
+            return number + 1, state, bits, settled
 
         start = self.schedule.start(llr, sweeper)
         settled = jnp.zeros(llr.shape[2], bool)

@@ -137,7 +137,7 @@ class Uniform:
 
     def capacity(self, snr_db: Decibels) -> PerUse:
         """Returns the coded-modulation capacity at average Es/N0 `snr_db` in dB, in bits per complex use."""
-        return self.dimensions * _over_snrs(snr_db, lambda snr: self._moment(snr, 1))
+        return np.asarray(self.dimensions * _over_snrs(snr_db, lambda snr: self._moment(snr, 1)))
 
     def dispersion(self, snr_db: Decibels) -> PerUse:
         """Returns the dispersion at average Es/N0 `snr_db` in dB, in squared bits per complex use."""
@@ -146,7 +146,7 @@ class Uniform:
             # Rounding alone can take it below zero where every point is certain.
             return max(self._moment(snr, 2) - self._moment(snr, 1) ** 2, 0.0)
 
-        return self.dimensions * _over_snrs(snr_db, variance)
+        return np.asarray(self.dimensions * _over_snrs(snr_db, variance))
 
     def bicm(self, snr_db: Decibels) -> PerUse:
         """Returns the BICM capacity with the Gray maps.
@@ -158,7 +158,7 @@ class Uniform:
           Bits per complex use, of the same shape: below `capacity`, and equal to it for BPSK and QPSK.
         """
         dimensions, level = _dimension(self.bits_per_symbol)
-        return dimensions * _over_snrs(snr_db, lambda snr: _bicm(snr, level))
+        return np.asarray(dimensions * _over_snrs(snr_db, lambda snr: _bicm(snr, level)))
 
 
 def _bicm(snr_db: float, level: Float[np.ndarray, "v"]) -> float:

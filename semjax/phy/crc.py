@@ -35,7 +35,8 @@ def check_bits(bits: Shaped[Array | np.ndarray, "..."]) -> None:
         raise ValueError(f"bits are integers 0 and 1 (uint8), but their type is {bits.dtype}")
     if isinstance(bits, Tracer) or not bits.size:
         return
-    low, high = int(bits.min()), int(bits.max())
+    known = np.asarray(bits)
+    low, high = int(known.min()), int(known.max())
     if low < 0 or high > 1:
         raise ValueError(f"bits are 0 and 1, but they range from {low} to {high}")
 
@@ -91,7 +92,8 @@ def _remainder(
 def _check_length(length: Int[Array, "b"] | None, room: int) -> None:
     if length is None or isinstance(length, Tracer) or not length.size:
         return
-    low, high = int(length.min()), int(length.max())
+    known = np.asarray(length)  # what is known stays known inside of someone's jit
+    low, high = int(known.min()), int(known.max())
     if low < 0 or high > room:
         raise ValueError(f"lengths lie between 0 and the room of {room} bits, but they range from {low} to {high}")
 

@@ -36,6 +36,9 @@ class LDPCCode:
       rv: redundancy version, 0 to 3.
       base_graph: 1 or 2; None as the standard prescribes for k and k / n.
 
+    The standard's rate matching leaves a few very short codes of very high rate without room for all messages: two
+    messages of (k, n) = (11, 12) or (20, 22) share a code word, and (1, 2) cannot be decoded by message passing.
+
     Raises:
       ValueError: for lengths that the standard does not allow.
     """
@@ -62,9 +65,9 @@ class LDPCCode:
                 f"{self.k / self.n:.3f}) carries 1 to {self.graph.most_bits} bits; longer messages are segmented: see "
                 "semjax.phy.segmentation"
             )
+        _ = self.matcher  # refuses redundancy versions and interleavers that there are not
         if self.n % self.bits_per_symbol:
             raise ValueError(f"LDPCCode: n={self.n} does not fill symbols of {self.bits_per_symbol} bits")
-        _ = self.matcher  # refuses redundancy versions that there are not
 
     @property
     def graph(self) -> BaseGraph:
@@ -130,9 +133,10 @@ class LDPCCode:
             raise ValueError(f"LDPCCode.decode: llr of shape {llr.shape}, but n={self.n}")
         if iterations < 1:
             raise ValueError(f"LDPCCode.decode: iterations={iterations}; at least 1 is needed")
-        values = self.matcher.dematch(
-            checked_llr(llr), *self._lengths(llr.shape[0]), rows=self.rows, filler_llr=float(decoder.clip)
-        )
+        clip = float(decoder.clip)
+        # Bounded before repeated bits are added up, where infinities that disagree would give NaN.
+        known = jnp.nan_to_num(checked_llr(llr), posinf=clip, neginf=-clip)
+        values = self.matcher.dematch(known, *self._lengths(llr.shape[0]), rows=self.rows, filler_llr=clip)
         rows = self.graph.lifted(self.lifting, rows=self.rows)
         return decoder(values.reshape(llr.shape[0], -1, self.lifting), rows, iterations)
 
@@ -148,9 +152,11 @@ def check_binary(bits: Array, *, length: int, what: str) -> None:
     """
     if bits.ndim != 2 or bits.shape[1] != length:
         raise ValueError(f"{what}: bits of shape {bits.shape}, expected [b, {length}]")
-    if not isinstance(bits, Tracer) and bits.size and int(jnp.max(bits)) > 1:
-        row = int(np.argmax(np.any(np.asarray(bits) > 1, axis=1)))
-        raise ValueError(f"{what}: bits must be 0 or 1, got {int(jnp.max(bits[row]))} in row {row}")
+    known = np.zeros((1, 1), np.uint8) if isinstance(bits, Tracer) else np.asarray(bits)
+    wrong = np.any(known > 1, axis=1)
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        raise ValueError(f"{what}: bits must be 0 or 1, got {int(known[row].max())} in row {row}")
 
 
 def checked_llr(llr: Float[Array, "b n"]) -> Float[Array, "b n"]:

@@ -20,6 +20,7 @@ from jaxtyping import Array, Bool, Int, UInt8
 from semjax.phy.base_graph import CORE_ROWS, BaseGraph, Edge, Rows
 
 
+@functools.partial(jax.jit, static_argnames=("graph", "lifting", "rows"))
 def encode(information: UInt8[Array, "b k"], graph: BaseGraph, lifting: int, *, rows: int) -> UInt8[Array, "b m"]:
     """Appends the parity bits of the first `rows` checks.
 
@@ -59,8 +60,14 @@ def holds(words: UInt8[Array, "b m"], graph: BaseGraph, lifting: int, *, rows: i
       graph: the base graph.
       lifting: the lifting size Z.
       rows: checks.
+
+    Raises:
+      ValueError: if words are too short for these checks.
     """
-    return ~jnp.any(_sums(words.astype(bool).T, graph.lifted(lifting, rows=rows), lifting, every=True), axis=0)
+    expected = (graph.information_columns + rows) * lifting
+    if words.shape[1] < expected:
+        raise ValueError(f"{words.shape[1]} bits are too few for {rows} checks, which hold {expected}")
+    return ~jnp.any(_sums(words.astype(bool).T, graph.lifted(lifting, rows=rows), lifting), axis=0)
 
 
 def _core_parity(known: Bool[Array, "k b"], core: Rows, columns: int, lifting: int) -> Bool[Array, "p b"]:
@@ -77,11 +84,9 @@ def _core_parity(known: Bool[Array, "k b"], core: Rows, columns: int, lifting: i
     return jnp.concatenate(parity)
 
 
-def _sums(known: Bool[Array, "k b"], rows: Rows, lifting: int, *, every: bool = False) -> Bool[Array, "p b"]:
-    """For each lifted check the sum over its bits among the first k; `every` insists that they are all there."""
+def _sums(known: Bool[Array, "k b"], rows: Rows, lifting: int) -> Bool[Array, "p b"]:
+    """For each lifted check the sum over its bits among the first k."""
     places = _places(rows, lifting, known.shape[0])
-    if every and np.any(places[..., 0] >= known.shape[0]):
-        raise ValueError(f"{known.shape[0]} bits are too few for these checks")
     padded = jnp.concatenate([known, jnp.zeros((1, known.shape[1]), bool)])
     return jax.lax.reduce(padded[places], False, jax.lax.bitwise_xor, (1,))
 

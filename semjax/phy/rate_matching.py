@@ -17,6 +17,7 @@ CHOICE: the buffer is the whole code word (no limited buffer rate matching, I_LB
 import dataclasses
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, UInt8
@@ -107,12 +108,15 @@ class RateMatcher:
         rank, sent, filler = self._rank(jnp.arange(columns * self.lifting), block_bits[:, None])
         usable = self._usable(block_bits[:, None])
         first = (rank - self._start_rank(block_bits[:, None])) % usable
-        total = jnp.zeros(rank.shape, llr.dtype)
-        for turn in range(-(-llr.shape[1] // self._least_usable)):
+
+        def add(turn: Int[Array, ""], total: Float[Array, "b m"]) -> Float[Array, "b m"]:
             place = first + turn * usable
             order = self._order(place, coded_bits[:, None])
             value = jnp.take_along_axis(llr, jnp.clip(order, 0, llr.shape[1] - 1), axis=1)
-            total += jnp.where(place < coded_bits[:, None], value, 0.0)
+            return total + jnp.where(place < coded_bits[:, None], value, 0.0)
+
+        turns = -(-llr.shape[1] // self._least_usable)
+        total = jax.lax.fori_loop(0, turns, add, jnp.zeros(rank.shape, llr.dtype))
         return jnp.where(filler, filler_llr, jnp.where(sent, total, 0.0))
 
     @property

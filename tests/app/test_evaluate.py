@@ -127,6 +127,21 @@ def test_a_run_and_its_baseline_stand_in_one_table_and_one_page(run: pathlib.Pat
     )
 
 
+def test_side_information_travels_over_the_coded_link_if_asked(shipped: pathlib.Path) -> None:
+    asked = [("eval.side_link", "coded"), ("eval.cost", "False"), ("eval.snr_db", "(10.0, -25.0)")]
+    asked += [("eval.target_bler", "0.05")]
+    found = evaluate.evaluate(shipped, registry=build.default_registry(), overrides=asked)
+    assert {(row["side_link"], row["link_terms"]) for row in found.rows} == {("coded", "bler <= 0.05")}
+    beside = shipped.parent / "beside"
+    ideal = evaluate.evaluate(shipped, registry=build.default_registry(), overrides=[asked[1]], output=beside)
+    good = next(row for row in found.rows if row["snr_db"] == 10.0)
+    assert good["mean"] == pytest.approx(ideal.rows[0]["mean"])
+    assert good["cbr_side"] > ideal.rows[0]["cbr_side"] > 0
+    assert "coded, bler" in found.index.read_text()
+    with pytest.raises(ConfigError, match=r"a share of 0\.0 may be lost"):
+        evaluate.evaluate(shipped, registry=build.default_registry(), overrides=[("eval.target_bler", "0.0")])
+
+
 def test_a_baseline_is_measured_at_every_rate_and_under_mismatch(
     rated: tuple[pathlib.Path, build.Registry],
 ) -> None:

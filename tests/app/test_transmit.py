@@ -57,6 +57,16 @@ def test_files_account_and_psnr(run, picture, tmp_path, capsys: pytest.CaptureFi
         assert sheet.height > 24 * 5
 
 
+def test_side_information_over_the_coded_link(run, picture, tmp_path, capsys: pytest.CaptureFixture[str]) -> None:
+    flags = ("--checkpoint", run, "--output", tmp_path / "out", "--side_link", "coded")
+    assert send(picture, *flags, "--snr_db", 10) == 0
+    said = capsys.readouterr().out
+    assert float(re.search(r"side/scale +([\d.]+)", said)[1]) >= 24 / 6
+    assert "lost" not in said
+    assert send(picture, *flags, "--snr_db", -40) == 0
+    assert "lost  scale: concealed by the receiver" in capsys.readouterr().out
+
+
 def test_seed_and_channel_are_heeded(run, picture, tmp_path) -> None:
     def received(name: str, *flags: object) -> bytes:
         assert send(picture, "--checkpoint", run, "--snr_db", 5, "--output", tmp_path / name, *flags) == 0
@@ -74,7 +84,7 @@ def test_seed_and_channel_are_heeded(run, picture, tmp_path) -> None:
         (["text.png"], "text.png: not a picture"),
         (["empty.png"], "the record is empty"),
         (["in.png", "--channel", "raleigh"], "there is no such channel; there are awgn"),
-        (["in.png", "--channel", "compat_batch_power"], "the capacity of this channel is not known"),
+        (["in.png", "--channel", "compat_batch_power"], "the capacity of BatchPower() is not known"),
         (["in.png", "--checkpoint", "nowhere"], "neither a run nor a checkpoint"),
         (["in.png", "--output", "text.png"], "cannot hold output"),
     ],

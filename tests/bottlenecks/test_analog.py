@@ -1,5 +1,7 @@
 """Latents to symbols and back."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -69,3 +71,11 @@ def test_effective_snr_is_the_channels_own_over_awgn():
     signal = bottleneck.pack(latents, public(2, 16, 16))
     seen = Received(symbols=signal.symbols, noise_var=jnp.full(signal.symbols.shape, 10**-0.7))
     np.testing.assert_allclose(bottleneck.unpack(seen, public(2, 16, 16)).effective_snr_db(), 7.0, atol=1e-4)
+
+
+def test_a_lost_scale_is_taken_to_be_that_of_a_typical_picture():
+    bottleneck = ScaledAnalog(stride=16, features=4, reference=2.0)
+    signal = bottleneck.pack(jnp.full((2, 2, 2, 4), 3.0), public(2, 32, 32))
+    seen = dataclasses.replace(received(signal), ok={"scale": jnp.array([True, False])})
+    scale = bottleneck.unpack(seen, public(2, 32, 32)).scale
+    np.testing.assert_allclose(scale, [3.0 * np.sqrt(2.0), 2.0], rtol=0.02)

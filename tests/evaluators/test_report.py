@@ -12,7 +12,15 @@ from semjax.evaluators import cost, gallery, numbers, plots, report, results
 
 def row(system: str, snr_db: float, mean: float, *, cbr: float = 0.08, **more: object) -> results.Row:
     words = {"variant": "default", "checkpoint": "step 1", "commit": "c0ffee", "config_hash": "ab", "dataset": "noise"}
-    place = {"split": "test", "channel": "awgn", "csi": "none", "side_link": "none", "metric": "psnr", "seed": 0}
+    place = {
+        "split": "test",
+        "channel": "awgn",
+        "csi": "none",
+        "side_link": "none",
+        "link_terms": "",
+        "metric": "psnr",
+        "seed": 0,
+    }
     uses = {"cbr_analog": cbr, "cbr_digital": 0.0, "cbr_side": 0.0, "cbr_total": cbr}
     value = {"mean": mean, "ci_low": mean - 0.5, "ci_high": mean + 0.75, "n_images": 3, "n_draws": 1}
     agreed = {"told_snr_db": snr_db, "rate": 1.0}
