@@ -10,7 +10,8 @@ blocks, pilots, and, where the receiver could not know a message's length otherw
 and it stays in every mean.
 
 Schemes are chosen from the average SNR that both ends were told (`semjax.link.policy`). Messages of one frame are sent
-together, filled up to a power of two; as each has its own key, what happens to one depends on no other.
+together, a fixed number at a time so that few programs are compiled; as each has its own key, what happens to one
+depends on no other.
 """
 
 import dataclasses
@@ -20,7 +21,7 @@ from collections.abc import Iterator, Sequence
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int, Shaped, UInt8
+from jaxtyping import Array, Bool, Complex, Float, Int, Shaped, UInt8
 
 from semjax.contracts import Channel
 from semjax.link import blocks
@@ -32,8 +33,10 @@ from semjax.phy.belief import FAST, Decoder
 from semjax.phy.mcs import MCS
 from semjax.types import Bits, ChannelOut, Keys, PerImage, struct
 
-USES_AT_ONCE = 1 << 22
-"""Uses of all messages that one call of a program sends, at most."""
+AT_ONCE = 16
+"""Messages that one call of a program sends."""
+USES_AT_ONCE = 1 << 20
+"""Where these would be more uses than this, a call sends fewer messages."""
 
 
 @struct
@@ -45,7 +48,31 @@ class Message:
     uses: Int[Array, "b"]
 
 
-@functools.partial(jax.jit, static_argnames=("frames", "channel", "decoder", "iterations"))
+_encode = jax.jit(blocks.encode, static_argnames="frame")
+_decode = jax.jit(blocks.decode, static_argnames=("frame", "decoder", "iterations", "room"))
+
+
+@functools.partial(jax.jit, static_argnames="channel")
+def _cross(
+    channel: Channel,
+    keys: Keys,
+    parts: tuple[Complex[Array, "b _"], ...],
+    uses: tuple[Int[Array, "b"], ...],
+    snr_db: PerImage,
+) -> tuple[tuple[ChannelOut, ...], PerImage]:
+    """Sends the symbols of each picture's messages one after the other, over one realisation of the channel."""
+    starts, rooms = [jnp.zeros_like(uses[0])], [part.shape[1] for part in parts]
+    for count in uses:
+        starts.append(starts[-1] + count)
+    symbols = jnp.zeros((snr_db.shape[0], sum(rooms)), jnp.complex64)
+    for part, start in zip(parts, starts[:-1], strict=True):
+        symbols += _window(part, -start, sum(rooms))
+    used = (jnp.arange(sum(rooms)) < starts[-1][:, None]).astype(jnp.float32)
+    out = channel(keys, symbols, used, snr_db)
+    heard = tuple(_part(out, start, room) for start, room in zip(starts[:-1], rooms, strict=True))
+    return heard, sum(out.uses.values(), start=jnp.zeros_like(snr_db))
+
+
 def carry(
     frames: tuple[Frame, ...],
     channel: Channel,
@@ -57,6 +84,8 @@ def carry(
     iterations: int,
 ) -> tuple[list[tuple[UInt8[Array, "b ..."], Bool[Array, "b"]]], PerImage]:
     """Sends the messages of each picture one after the other, over one realisation of the channel.
+
+    Both ends are compiled frame by frame, so that a frame that occurs beside several others is compiled once.
 
     Args:
       frames: programs of the messages.
@@ -70,27 +99,15 @@ def carry(
     Returns:
       Per frame the bits that arrived and whether they are right; and all uses spent, pilots included.
     """
-    room = sum(frame.room for frame in frames)
-    starts = _starts(messages)
-    symbols = jnp.zeros((snr_db.shape[0], room), jnp.complex64)
-    for frame, message, start in zip(frames, messages, starts[:-1], strict=True):
-        sent = blocks.encode(frame, message.bits, message.length, message.uses)
-        symbols += _window(sent, -start, room)
-    used = (jnp.arange(room) < starts[-1][:, None]).astype(jnp.float32)
-    out = channel(keys, symbols, used, snr_db)
-    heard = []
-    for frame, message, start in zip(frames, messages, starts[:-1], strict=True):
-        part, lengths = _part(out, start, frame.room), (message.length, message.uses)
-        known = {"decoder": decoder, "iterations": iterations, "room": message.bits.shape[1]}
-        heard.append(blocks.decode(frame, part, *lengths, **known))
-    return heard, sum(out.uses.values(), start=jnp.zeros_like(snr_db))
-
-
-def _starts(messages: Sequence[Message]) -> list[Int[Array, "b"]]:
-    starts = [jnp.zeros_like(messages[0].uses)]
-    for message in messages:
-        starts.append(starts[-1] + message.uses)
-    return starts
+    pairs = list(zip(frames, messages, strict=True))
+    sent = tuple(_encode(frame, message.bits, message.length, message.uses) for frame, message in pairs)
+    heard, uses = _cross(channel, keys, sent, tuple(message.uses for message in messages), snr_db)
+    known = {"decoder": decoder, "iterations": iterations}
+    found = [
+        _decode(frame, out, message.length, message.uses, room=message.bits.shape[1], **known)
+        for (frame, message), out in zip(pairs, heard, strict=True)
+    ]
+    return found, uses
 
 
 def _window(values: Shaped[Array, "b k"], start: Int[Array, "b"], room: int) -> Shaped[Array, "b r"]:
@@ -190,9 +207,13 @@ def _groups(plans: Sequence[tuple[Plan, ...]]) -> Iterator[list[int]]:
         if parts:
             alike.setdefault(tuple(part.frame for part in parts), []).append(row)
     for frames, rows in alike.items():
-        most = max(1, USES_AT_ONCE // sum(frame.room for frame in frames))
-        most = 1 << (most.bit_length() - 1)
+        most = _at_once(frames)
         yield from (rows[i : i + most] for i in range(0, len(rows), most))
+
+
+def _at_once(frames: tuple[Frame, ...]) -> int:
+    """Messages that one call sends."""
+    return max(1, min(AT_ONCE, USES_AT_ONCE // sum(frame.room for frame in frames)))
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -208,13 +229,19 @@ class _Batch:
         self, link: CodedLink, keys: Keys, snr_db: Float[np.ndarray, "b"]
     ) -> tuple[UInt8[np.ndarray, "b m"], Bool[np.ndarray, "b"], Float[np.ndarray, "b"]]:
         count = len(self.plans)
-        # Filled up with copies of the first to a power of two, so that few sizes are compiled.
-        rows = np.concatenate([np.arange(count), np.zeros((1 << (count - 1).bit_length()) - count, np.int64)])
         frames = tuple(part.frame for part in self.plans[0])
+        # Filled up with copies of the first, so that one size is compiled.
+        rows = np.concatenate([np.arange(count), np.zeros(_at_once(frames) - count, np.int64)])
         contents = [*([_digits(self.length)] if self.announce else []), self.data][: len(frames)]
         messages = tuple(self._message(i, content, rows) for i, content in enumerate(contents))
         heard, uses = carry(
-            frames, link.channel, keys[rows], messages, snr_db[rows], decoder=link.decoder, iterations=link.iterations
+            frames,
+            link.channel,
+            keys[rows],
+            messages,
+            jnp.asarray(snr_db[rows]),
+            decoder=link.decoder,
+            iterations=link.iterations,
         )
         heard, uses = jax.device_get((heard, uses))
         ok = np.logical_and.reduce([right for _, right in heard])[:count]

@@ -5,16 +5,15 @@
 
     uses = ceil(C K' / (Q R)): the target code rate R counts CRCs and padding as information, for they are sent, too.
 
-A program is compiled for a `Frame`; K', E and A vary within it. Frames are few: one for each of the standard's lifting
-sizes (eight to the octave), with room for the uses in steps of at most a quarter.
+A program is compiled for a `Frame`; K', E and A vary within it. Frames are few: for one scheme, one for each of the
+standard's lifting sizes, of which there are eight to the octave.
 
 Source: 3GPP TS 38.212, clauses 7.2.1 (CRC), 7.2.2 (base graph), 5.2.2 (code blocks), 5.4.2.1 (E).
 """
 
 import dataclasses
 import functools
-
-import numpy as np
+import math
 
 from semjax.link.schemes import Scheme
 from semjax.phy.base_graph import GRAPHS, BaseGraph, select
@@ -27,8 +26,6 @@ SHORT = 3824
 
 MOST_BITS = (1 << 20) - 1
 """Bits of one message: what a length field of 20 bits can tell; about the largest transport block of 5G NR."""
-
-ROWS_STEP = 4
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -91,12 +88,6 @@ class Plan:
     padding: int
 
 
-def bucket(count: int) -> int:
-    """The least number of three binary digits, followed by zeros, that is not below `count`."""
-    step = 1 << max(int(count).bit_length() - 3, 0)
-    return -(-count // step) * step
-
-
 @functools.lru_cache(maxsize=1 << 14)
 def plan(length: int, scheme: Scheme) -> Plan:
     """Plans the transport of a message.
@@ -116,18 +107,23 @@ def plan(length: int, scheme: Scheme) -> Plan:
     crc = CRC16 if length <= SHORT else CRC24A
     graph = select(length, scheme.code_rate)
     cut = Segmentation(graph=graph, bits=length + crc.length)
-    bits_per_symbol = scheme.mcs.bits_per_symbol
-    uses = int(np.ceil(cut.blocks * cut.block_bits / (bits_per_symbol * scheme.code_rate) - 1e-9))
-    uses = max(uses, cut.blocks)
+    uses = _uses(cut.blocks, cut.block_bits, scheme)
+    # The longest blocks that share the lifting size decide what there is room for.
+    longest = min(graph.filled_columns(cut.bits) * cut.lifting, graph.most_bits)
+    room, bits_per_symbol = _uses(cut.blocks, longest, scheme), scheme.mcs.bits_per_symbol
     matcher = RateMatcher(graph=graph, lifting=cut.lifting, bits_per_symbol=bits_per_symbol)
-    rows = matcher.rows(block_bits=cut.block_bits, coded_bits=bits_per_symbol * -(-uses // cut.blocks))
     frame = Frame(
         graph_number=graph.number,
         lifting=cut.lifting,
         blocks=cut.blocks,
         bits_per_symbol=bits_per_symbol,
-        rows=min(-(-rows // ROWS_STEP) * ROWS_STEP, graph.rows),
-        room=bucket(uses),
+        rows=matcher.rows(block_bits=longest, coded_bits=bits_per_symbol * -(-room // cut.blocks)),
+        room=room,
         long=crc is CRC24A,
     )
     return Plan(frame=frame, uses=uses, block_bits=cut.block_bits, padding=cut.padding)
+
+
+def _uses(blocks: int, block_bits: int, scheme: Scheme) -> int:
+    """Uses of so many code blocks; one for each at least."""
+    return max(math.ceil(blocks * block_bits / scheme.efficiency - 1e-9), blocks)

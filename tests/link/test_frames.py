@@ -1,9 +1,8 @@
 """How long what is sent is, and how few programs all lengths need."""
 
-import numpy as np
 import pytest
 
-from semjax.link.frames import MOST_BITS, bucket, plan
+from semjax.link.frames import MOST_BITS, plan
 from semjax.link.schemes import LADDER, Scheme
 from semjax.phy.mcs import mcs
 
@@ -19,14 +18,13 @@ def test_the_code_rate_is_that_of_the_scheme_with_all_checks_counted(length, sch
     information = length + crc + inner + sent.padding
     assert information == sent.block_bits * sent.frame.blocks
     assert information / scheme.efficiency <= sent.uses < information / scheme.efficiency + 1
-    assert sent.uses <= sent.frame.room <= 1.25 * sent.uses + 1
+    assert sent.uses <= sent.frame.room <= (1.25 if length >= 100 else 1.5) * sent.uses + 1
     assert sent.frame.information >= sent.block_bits
 
 
 def test_an_octave_of_lengths_needs_few_programs():
     frames = {plan(length, HALF).frame for length in range(1000, 2000)}
-    assert len({(frame.lifting, frame.blocks) for frame in frames}) <= 9
-    assert len(frames) <= 20
+    assert len(frames) <= 9
 
 
 def test_repetition_costs_what_it_says():
@@ -40,13 +38,6 @@ def test_repetition_costs_what_it_says():
 def test_the_ladder_rises():
     efficiencies = [scheme.efficiency for scheme in LADDER]
     assert efficiencies == sorted(efficiencies)
-
-
-@pytest.mark.parametrize("count", [1, 4, 7, 8, 9, 1000, 65_537])
-def test_buckets_have_three_digits_and_waste_less_than_a_quarter(count):
-    held = bucket(count)
-    assert count <= held < 1.25 * count + 1
-    assert np.binary_repr(held).rstrip("0") == np.binary_repr(held).rstrip("0")[:3]
 
 
 @pytest.mark.parametrize("length", [0, -1, MOST_BITS + 1])
