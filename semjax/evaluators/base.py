@@ -113,7 +113,9 @@ class Chain:
             arrived = self.links(channel).send(
                 bits, snr_db=snr_db, keys=keys, told_snr_db=told_snr_db, announce=announce
             )
-            ints[name] = jnp.asarray(self.codecs[name].unpack(arrived.bits, sent.like[name]))
+            read = self.codecs[name].unpack(arrived.bits, sent.like[name])
+            known = np.reshape(arrived.ok, (-1, *[1] * (read.ndim - 1)))
+            ints[name] = jnp.asarray(np.where(known, read, np.zeros_like(read)))
             ok[name] = jnp.asarray(arrived.ok)
             uses[f"{'digital' if name in self.payload else 'side'}/{name}"] = arrived.uses
         return Received(symbols=out.symbols, noise_var=out.noise_var, csi=out.csi, ints=ints, ok=ok, uses=uses)
