@@ -149,8 +149,8 @@ def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--results", type=pathlib.Path, default=pathlib.Path("docs/results"))
-    parser.add_argument("--pictures", type=int, default=64)
-    parser.add_argument("--draws", type=int, default=8, help="channel draws per picture")
+    parser.add_argument("--pictures", type=int, default=16)
+    parser.add_argument("--draws", type=int, default=32, help="channel draws per picture")
     flags = parser.parse_args()
     integers, draws = maps(flags.pictures), flags.draws
     chosen = [

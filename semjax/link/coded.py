@@ -17,6 +17,7 @@ depends on no other.
 import dataclasses
 import functools
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -37,6 +38,8 @@ AT_ONCE = 16
 """Messages that one call of a program sends."""
 USES_AT_ONCE = 1 << 20
 """Where these would be more uses than this, a call sends fewer messages."""
+MOST_PROGRAMS = 48
+"""Programs kept at a time: on a CPU each takes some 600 memory mappings, of which Linux allows a process 65530."""
 
 
 @struct
@@ -48,8 +51,15 @@ class Message:
     uses: Int[Array, "b"]
 
 
-_encode = jax.jit(blocks.encode, static_argnames="frame")
-_decode = jax.jit(blocks.decode, static_argnames=("frame", "decoder", "iterations", "room"))
+_encode: Any = jax.jit(blocks.encode, static_argnames="frame")
+_decode: Any = jax.jit(blocks.decode, static_argnames=("frame", "decoder", "iterations", "room"))
+
+
+def _drop_programs(more: int) -> None:
+    """Makes room for `more` programs."""
+    if _decode._cache_size() + more > MOST_PROGRAMS:
+        _encode.clear_cache()
+        _decode.clear_cache()
 
 
 @functools.partial(jax.jit, static_argnames="channel")
@@ -99,6 +109,7 @@ def carry(
     Returns:
       Per frame the bits that arrived and whether they are right; and all uses spent, pilots included.
     """
+    _drop_programs(len(frames))
     pairs = list(zip(frames, messages, strict=True))
     sent = tuple(_encode(frame, message.bits, message.length, message.uses) for frame, message in pairs)
     heard, uses = _cross(channel, keys, sent, tuple(message.uses for message in messages), snr_db)
