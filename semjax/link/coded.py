@@ -15,126 +15,27 @@ depends on no other.
 """
 
 import dataclasses
-import functools
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Complex, Float, Int, Shaped, UInt8
+from jaxtyping import Array, Bool, Float, Int, Shaped, UInt8
 
 from semjax.contracts import Channel
-from semjax.link import blocks
+from semjax.link.burst import Message, carry
 from semjax.link.frames import Frame, Plan, plan
 from semjax.link.policy import DEFAULT, Fixed, Policy
 from semjax.link.schemes import Scheme
 from semjax.link.transport import LENGTH_BITS, Delivery
 from semjax.phy.belief import FAST, Decoder
 from semjax.phy.mcs import MCS
-from semjax.types import Bits, ChannelOut, Keys, PerImage, struct
+from semjax.types import Bits, Keys
 
 AT_ONCE = 16
 """Messages that one call of a program sends."""
 USES_AT_ONCE = 1 << 20
 """Where these would be more uses than this, a call sends fewer messages."""
-MOST_PROGRAMS = 48
-"""Programs kept at a time: on a CPU each takes some 600 memory mappings, of which Linux allows a process 65530."""
-
-
-@struct
-class Message:
-    """What is sent as one transport block: bits, their number, and the uses that it takes, per picture."""
-
-    bits: UInt8[Array, "b m"]
-    length: Int[Array, "b"]
-    uses: Int[Array, "b"]
-
-
-_encode: Any = jax.jit(blocks.encode, static_argnames="frame")
-_decode: Any = jax.jit(blocks.decode, static_argnames=("frame", "decoder", "iterations", "room"))
-
-
-def _drop_programs(more: int) -> None:
-    """Makes room for `more` programs."""
-    if _decode._cache_size() + more > MOST_PROGRAMS:
-        _encode.clear_cache()
-        _decode.clear_cache()
-
-
-@functools.partial(jax.jit, static_argnames="channel")
-def _cross(
-    channel: Channel,
-    keys: Keys,
-    parts: tuple[Complex[Array, "b _"], ...],
-    uses: tuple[Int[Array, "b"], ...],
-    snr_db: PerImage,
-) -> tuple[tuple[ChannelOut, ...], PerImage]:
-    """Sends the symbols of each picture's messages one after the other, over one realisation of the channel."""
-    starts, rooms = [jnp.zeros_like(uses[0])], [part.shape[1] for part in parts]
-    for count in uses:
-        starts.append(starts[-1] + count)
-    symbols = jnp.zeros((snr_db.shape[0], sum(rooms)), jnp.complex64)
-    for part, start in zip(parts, starts[:-1], strict=True):
-        symbols += _window(part, -start, sum(rooms))
-    used = (jnp.arange(sum(rooms)) < starts[-1][:, None]).astype(jnp.float32)
-    out = channel(keys, symbols, used, snr_db)
-    heard = tuple(_part(out, start, room) for start, room in zip(starts[:-1], rooms, strict=True))
-    return heard, sum(out.uses.values(), start=jnp.zeros_like(snr_db))
-
-
-def carry(
-    frames: tuple[Frame, ...],
-    channel: Channel,
-    keys: Keys,
-    messages: tuple[Message, ...],
-    snr_db: PerImage,
-    *,
-    decoder: Decoder,
-    iterations: int,
-) -> tuple[list[tuple[UInt8[Array, "b ..."], Bool[Array, "b"]]], PerImage]:
-    """Sends the messages of each picture one after the other, over one realisation of the channel.
-
-    Both ends are compiled frame by frame, so that a frame that occurs beside several others is compiled once.
-
-    Args:
-      frames: programs of the messages.
-      channel: the channel.
-      keys: one per picture.
-      messages: per frame, one message for each picture.
-      snr_db: average Es/N0 per complex use in dB.
-      decoder: check rule, schedule and bound.
-      iterations: sweeps, at most.
-
-    Returns:
-      Per frame the bits that arrived and whether they are right; and all uses spent, pilots included.
-    """
-    _drop_programs(len(frames))
-    pairs = list(zip(frames, messages, strict=True))
-    sent = tuple(_encode(frame, message.bits, message.length, message.uses) for frame, message in pairs)
-    heard, uses = _cross(channel, keys, sent, tuple(message.uses for message in messages), snr_db)
-    known = {"decoder": decoder, "iterations": iterations}
-    found = [
-        _decode(frame, out, message.length, message.uses, room=message.bits.shape[1], **known)
-        for (frame, message), out in zip(pairs, heard, strict=True)
-    ]
-    return found, uses
-
-
-def _window(values: Shaped[Array, "b k"], start: Int[Array, "b"], room: int) -> Shaped[Array, "b r"]:
-    """`room` values of each row from `start` on; zeros beyond its ends."""
-    place = jnp.arange(room) + start[:, None]
-    inside = (place >= 0) & (place < values.shape[1])
-    return jnp.where(inside, jnp.take_along_axis(values, jnp.clip(place, 0, values.shape[1] - 1), axis=1), 0)
-
-
-def _part(out: ChannelOut, start: Int[Array, "b"], room: int) -> ChannelOut:
-    noise_var = jnp.broadcast_to(out.noise_var, out.symbols.shape)
-    return ChannelOut(
-        symbols=_window(out.symbols, start, room),
-        noise_var=jnp.maximum(_window(noise_var, start, room), jnp.finfo(jnp.float32).tiny),
-        csi=None if out.csi is None else _window(jnp.broadcast_to(out.csi, out.symbols.shape), start, room),
-    )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
