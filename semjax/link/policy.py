@@ -20,7 +20,7 @@ from semjax.link.schemes import LADDER, Scheme
 class Policy(Protocol):
     """Chooses a scheme."""
 
-    def choose(self, channel: Channel, bits: int, snr_db: float) -> Scheme:
+    def choose(self, channel: Channel, bits: int, snr_db: float | int) -> Scheme:
         """The scheme for a message of `bits` bits over a channel of average Es/N0 `snr_db` in dB."""
         ...
 
@@ -54,7 +54,7 @@ class TargetError:
             if not 0 < value < 1:
                 raise ValueError(f"TargetError: a share of {value} may be lost; allowed is above 0 and below 1")
 
-    def choose(self, channel: Channel, bits: int, snr_db: float) -> Scheme:
+    def choose(self, channel: Channel, bits: int, snr_db: float | int) -> Scheme:
         """See `Policy`.
 
         Raises:
@@ -80,7 +80,7 @@ class Fixed:
 
     scheme: Scheme
 
-    def choose(self, channel: Channel, bits: int, snr_db: float) -> Scheme:
+    def choose(self, channel: Channel, bits: int, snr_db: float | int) -> Scheme:
         """See `Policy`."""
         return self.scheme
 
