@@ -188,8 +188,8 @@ def demodulate(
 
     Returns:
       `ln p(0) - ln p(1)`, `float32[b, k * bits_per_symbol]`: not clipped, and finite for received symbols of
-      magnitude up to 1e15 and gains around 1. A received symbol, gain or noise variance that is NaN makes the llr of its
-      symbol NaN and no others: a fault stays visible.
+      magnitude up to 1e15 and gains around 1. A received symbol, gain or noise variance that is NaN makes the llr of
+      its symbol NaN and no others: a fault stays visible.
 
     Raises:
       ValueError: unknown `bits_per_symbol`.
