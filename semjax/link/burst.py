@@ -73,8 +73,6 @@ def carry(
 ) -> tuple[list[tuple[UInt8[Array, "b ..."], Bool[Array, "b"]]], PerImage]:
     """Sends the messages of each picture one after the other, over one realisation of the channel.
 
-    Both ends are compiled frame by frame, so that a frame that occurs beside several others is compiled once.
-
     Args:
       frames: programs of the messages.
       channel: the channel.

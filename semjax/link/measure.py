@@ -12,8 +12,8 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Int, Key
+from scipy import optimize
 
 from semjax.channels.awgn import AWGN
 from semjax.link import blocks
@@ -77,9 +77,8 @@ def rows(effort: Effort, *, rungs: tuple[MCS, ...] = RUNGS) -> Iterator[dict[str
 
 def limit_db(rung: MCS) -> float:
     """The Es/N0 in dB at which the BICM capacity of the modulation equals the rate."""
-    grid = np.arange(-25.0, 40.0, 0.05)
-    capacity = Uniform(bits_per_symbol=rung.bits_per_symbol).bicm(grid)
-    return float(grid[np.argmax(capacity >= rung.efficiency)])
+    capacity = Uniform(bits_per_symbol=rung.bits_per_symbol)
+    return float(optimize.brentq(lambda snr_db: float(capacity.bicm(snr_db)) - rung.efficiency, -40.0, 60.0, xtol=1e-3))
 
 
 def _walk(errors: Callable[[Any, Any, Any], Any], *, start: float, step: float, blocks: int) -> dict[str, list]:
