@@ -78,7 +78,8 @@ def rows(effort: Effort, *, rungs: tuple[MCS, ...] = RUNGS) -> Iterator[dict[str
 def limit_db(rung: MCS) -> float:
     """The Es/N0 in dB at which the BICM capacity of the modulation equals the rate."""
     capacity = Uniform(bits_per_symbol=rung.bits_per_symbol)
-    return float(optimize.brentq(lambda snr_db: float(capacity.bicm(snr_db)) - rung.efficiency, -40.0, 60.0, xtol=1e-3))
+    missing = optimize.root_scalar(lambda snr: float(capacity.bicm(snr)) - rung.efficiency, bracket=(-40.0, 60.0))
+    return float(missing.root)
 
 
 def _walk(errors: Callable[[Any, Any, Any], Any], *, start: float, step: float, blocks: int) -> dict[str, list]:
