@@ -36,8 +36,8 @@ class BitChannel(Protocol):
 class SideCodec(Protocol):
     """Codes one integer stream of `Signal.ints` into bits on the host, for real, and back.
 
-    One whose number of bits depends on the shape alone says so by an attribute `constant_length = True`; for all others
-    the link tells the receiver the length, and charges that.
+    One whose number of bits the receiver knows, from the shape alone or from what is public, says so by an attribute
+    `constant_length = True`; for all others the link tells the receiver the length, and charges that.
     """
 
     def pack(self, array: np.ndarray) -> Bits:

@@ -10,6 +10,8 @@ from typing import Any
 # Okabe and Ito's colours, told apart with any colour vision; black is left out, for it vanishes on a dark page.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 MARKERS = "osD^vP"
+OWN_LINES = ("-", "--", ":")
+"""Once all colours are used, they come again with the next of these."""
 REFERENCE_MARKERS = "x+1234*"
 REFERENCE_LINES = ("--", ":", "-.")
 THEMES = {"": ("#1c2430", "#c9d1db", "#6b7685"), "_dark": ("#e6eaf0", "#3d4754", "#94a0b0")}
@@ -123,7 +125,12 @@ def _looks(panels: Sequence[Panel], quiet: str) -> dict[str, dict[str, Any]]:
     lines = [line for panel in panels for line in panel.lines]
     own = list(dict.fromkeys(line.label for line in lines if line.reference is None))
     looks: dict[str, dict[str, Any]] = {
-        label: {"color": COLOURS[i % len(COLOURS)], "marker": MARKERS[i % len(MARKERS)], "linewidth": 1.8}
+        label: {
+            "color": COLOURS[i % len(COLOURS)],
+            "marker": MARKERS[i % len(MARKERS)],
+            "linewidth": 1.8,
+            "linestyle": OWN_LINES[i // len(COLOURS) % len(OWN_LINES)],
+        }
         for i, label in enumerate(own)
     }
     others = {line.reference: line.label for line in lines if line.reference is not None}

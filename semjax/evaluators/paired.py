@@ -33,7 +33,8 @@ class Measured:
 def gains(system: Measured, baseline: Measured) -> Iterator[Row]:
     """Yields a row "METRIC_gain_over_BASELINE" for every point that both have values of received pictures for.
 
-    Points are joined by channel, SNR, told SNR and rate token.
+    BASELINE is its system, or SYSTEM_VARIANT where it is a variant. Points are joined by channel, SNR, told SNR and
+    rate token.
 
     Raises:
       ValueError: the two were not measured on the same pictures.
@@ -45,7 +46,7 @@ def gains(system: Measured, baseline: Measured) -> Iterator[Row]:
         difference = paired_difference(system.pictures[name], baseline.pictures[name])
         yield {
             **row,
-            "metric": f"{row['metric']}{GAIN_OVER}{baseline.rows[0]['system']}",
+            "metric": f"{row['metric']}{GAIN_OVER}{_named(baseline.rows[0])}",
             "mean": difference.mean,
             "ci_low": difference.low,
             "ci_high": difference.high,
@@ -60,8 +61,13 @@ def unequal_rates(system: Measured, baseline: Measured) -> list[str]:
         other = spent.get(_point(row))
         if other is not None and not math.isclose(row["cbr_total"], other, rel_tol=EQUAL_RATES):
             where = f"{row['channel']}, {row['snr_db']:g} dB, rate {row['rate']:.4g}"
-            lines[f"{where}: cbr {row['cbr_total']:.5f} beside {other:.5f} of {baseline.rows[0]['system']}"] = None
+            lines[f"{where}: cbr {row['cbr_total']:.5f} beside {other:.5f} of {_named(baseline.rows[0])}"] = None
     return [*lines]
+
+
+def _named(row: Row) -> str:
+    words = [row["system"]] if row["variant"] in ("", "default") else [row["system"], row["variant"]]
+    return "_".join(words).replace(" ", "_")
 
 
 def _point(row: Row) -> str:

@@ -12,7 +12,10 @@ from typing import Any
 from tqdm import tqdm
 
 from semjax.link import bler, measure
-from semjax.link.schemes import RUNGS
+from semjax.link.schemes import RUNGS, STEPS_BETWEEN
+
+PLACE = ("bits_per_symbol", "code_rate_1024", "message_bits")
+"""What tells one curve from another."""
 
 
 def main() -> int:
@@ -24,10 +27,11 @@ def main() -> int:
     found: dict[str, Any] = {"rows": []}
     if flags.output.exists():
         found = json.loads(flags.output.read_text(encoding="utf-8"))
-    done = {(row["bits_per_symbol"], row["code_rate_1024"]) for row in found["rows"]}
-    todo = [rung for rung in RUNGS if (rung.bits_per_symbol, rung.code_rate_1024) not in done]
-    for rung in tqdm(todo, unit="scheme"):
-        found["rows"] += list(measure.rows(measure.Effort(), rungs=(rung,)))
+    done = {tuple(row[name] for name in PLACE) for row in found["rows"]}
+    for rung in tqdm((*RUNGS, *STEPS_BETWEEN), unit="scheme"):
+        sizes = tuple(a for a in measure.MESSAGE_BITS if (rung.bits_per_symbol, rung.code_rate_1024, a) not in done)
+        found["rows"] += list(measure.rows(measure.Effort(), rungs=(rung,), sizes=sizes))
+        found["rows"].sort(key=lambda row: tuple(row[name] for name in PLACE))
         found |= {"date": datetime.date.today().isoformat(), "decoder": "offset min-sum 0.5, layered, 20 iterations"}
         _save(found, flags.output)
     return 0

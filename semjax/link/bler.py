@@ -88,6 +88,11 @@ class Table:
 
     curves: Mapping[tuple[int, float], Mapping[int, Curve]]
 
+    def covers(self, mcs: MCS, block_bits: int) -> bool:
+        """Whether a scheme was measured, and with code blocks at most this long."""
+        sizes = self.curves.get((mcs.bits_per_symbol, mcs.code_rate_1024))
+        return bool(sizes) and min(sizes) <= block_bits
+
     def curve(self, mcs: MCS, block_bits: float | int) -> Curve:
         """The curve of one scheme without repetition, for one block length K'.
 

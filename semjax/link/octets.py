@@ -120,16 +120,25 @@ class Octets:
     Attributes:
       max_length: the longest string in bytes.
       compression: tried on every string and used where it pays, for one bit more; None costs nothing.
+      agreed: both ends work out the length of each string from what is public, so that it need not be told.
 
     Raises:
-      ValueError: if `max_length` is negative.
+      ValueError: if `max_length` is negative, or an agreed length would depend on how well a string compresses.
     """
 
     max_length: int
     compression: Compression | None = None
+    agreed: bool = False
+
+    @property
+    def constant_length(self) -> bool:
+        """The receiver knows how many bits come: it need not be told."""
+        return self.agreed
 
     def __post_init__(self) -> None:
-        """Refuses a negative length."""
+        """Refuses a negative length, and one that nobody can agree on."""
+        if self.agreed and self.compression is not None:
+            raise ValueError("Octets: the length of a compressed string cannot be agreed on; agreed=True needs none")
         if self.max_length < 0:
             raise ValueError(f"Octets: max_length={self.max_length}, allowed are 0 and more")
 

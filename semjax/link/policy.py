@@ -13,7 +13,7 @@ from typing import Protocol, runtime_checkable
 from semjax.contracts import Channel
 from semjax.link import bler
 from semjax.link.frames import plan
-from semjax.link.schemes import LADDER, Scheme
+from semjax.link.schemes import LADDER, Scheme, ladder
 
 
 @runtime_checkable
@@ -95,7 +95,7 @@ class Fixed:
 
 @functools.lru_cache(maxsize=1 << 14)
 def _cheapest(channel: Channel, bits: int, snr_db: float, target: float) -> Scheme:
-    for scheme in sorted(LADDER, key=lambda scheme: plan(bits, scheme).uses):
+    for scheme in sorted(ladder(bits), key=lambda scheme: plan(bits, scheme).uses):
         if bler.block_error(bler.measured(), channel, scheme, bits, snr_db) <= target:
             return scheme
     return LADDER[0]

@@ -4,7 +4,8 @@
 
 A repetition reads the circular buffer of rate matching on, rather than sending redundancy versions 0, 2, 3, 1 in slots
 of their own (TS 38.214 clause 5.1.2.1): the receiver adds up the same values. The ladder takes about every second row
-of TS 38.214 Tables 5.1.3.1-2 and -3, so that its steps are 1 to 2 dB, and below them 2, 4, 8 and 16 repetitions.
+of TS 38.214 Tables 5.1.3.1-2 and -3, so that its steps are 1 to 2 dB, and below them 2, 4, 8 and 16 repetitions; for
+long messages, which spend most of the uses, also the rows between, in steps of about 1 dB.
 """
 
 import dataclasses
@@ -53,9 +54,24 @@ class Scheme:
 RUNGS = tuple(mcs("low_se", index) for index in (0, 2, 4, 6, 8, 10, 12, 14)) + tuple(
     mcs("256qam", index) for index in (6, 8, 10, 12, 14, 16, 18, 20, 22, 24)
 )
-"""The modulations and code rates of the ladder, each sent once; these are what has been measured."""
+"""The modulations and code rates of the ladder, each sent once; measured for messages of all lengths."""
+STEPS_BETWEEN = tuple(mcs("low_se", index) for index in (7, 9, 11, 13, 15)) + tuple(
+    mcs("256qam", index) for index in (5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 26, 27)
+)
+"""The rows between them, measured for long messages only."""
+LONG = 1800
+"""Bits of a message from which on the rows between are used, too."""
 REPETITIONS = (16, 8, 4, 2)
 LADDER = tuple(Scheme(mcs=RUNGS[0], repetitions=count) for count in REPETITIONS) + tuple(
     Scheme(mcs=rung) for rung in RUNGS
 )
 """From the most robust scheme to the fastest."""
+FINE_LADDER = tuple(
+    sorted((*LADDER, *(Scheme(mcs=rung) for rung in STEPS_BETWEEN)), key=lambda scheme: scheme.efficiency)
+)
+"""The same with the rows between."""
+
+
+def ladder(bits: int) -> tuple[Scheme, ...]:
+    """The schemes for a message of `bits` bits, from the most robust to the fastest."""
+    return FINE_LADDER if bits >= LONG else LADDER

@@ -11,7 +11,10 @@ POINT = {"channel": "awgn", "snr_db": 10.0, "told_snr_db": 10.0, "rate": 1.0}
 
 
 def measured(system: str, values: np.ndarray, ids: np.ndarray | None = None) -> Measured:
-    rows = [{**POINT, "system": system, "metric": m, "mean": 0.0, "ci_low": 0.0, "ci_high": 0.0} for m in ("psnr", "x")]
+    rows = [
+        {**POINT, "system": system, "variant": "default", "metric": m, "mean": 0.0, "ci_low": 0.0, "ci_high": 0.0}
+        for m in ("psnr", "x")
+    ]
     pictures = Pictures(ids=np.arange(len(values)) if ids is None else ids, values=values)
     return Measured(rows=rows, pictures={picture_name(**POINT, metric="psnr"): pictures})
 
@@ -41,7 +44,7 @@ def points(
     for (rate, told), value in values.items():
         where = {"channel": "awgn", "snr_db": 4.0, "told_snr_db": told, "rate": rate}
         numbers = {"mean": value, "ci_low": value, "ci_high": value, "cbr_total": cbr * rate}
-        rows.append({**where, "system": system, "metric": metric, **numbers})
+        rows.append({**where, "system": system, "variant": "default", "metric": metric, **numbers})
         name = picture_name(**where, metric=metric)
         pictures[name] = Pictures(ids=np.arange(2), values=np.full(2, value))
     return Measured(rows=rows, pictures=pictures)

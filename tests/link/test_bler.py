@@ -11,7 +11,7 @@ from semjax.channels.gains import Fast
 from semjax.link import bler, measure
 from semjax.link.bler import Curve, Table, block_error, effective_snr_db, fate, fit, measured
 from semjax.link.frames import plan
-from semjax.link.schemes import LADDER, RUNGS, Scheme
+from semjax.link.schemes import LADDER, LONG, RUNGS, STEPS_BETWEEN, Scheme, ladder
 from semjax.phy.mcs import mcs
 
 QPSK = Scheme(mcs=mcs("low_se", 12))
@@ -38,14 +38,26 @@ def test_between_block_lengths_curves_are_between():
         table.curve(mcs("64qam", 20), 200)
 
 
-def test_what_comes_with_the_package_covers_the_ladder_and_is_in_order():
-    for rung in RUNGS:
-        curve = measured().curve(rung, 400)
+@pytest.mark.parametrize(("rungs", "bits"), [(RUNGS, 400), ((*RUNGS, *STEPS_BETWEEN), 8448)])
+def test_what_comes_with_the_package_covers_the_ladder_and_is_in_order(rungs, bits):
+    found = []
+    for rung in sorted(rungs, key=lambda mcs: mcs.efficiency):
+        curve = measured().curve(rung, bits)
+        assert measured().covers(rung, bits)
         gap = curve.mu - measure.limit_db(rung)
         assert 0 < gap < 3, f"{rung} is {gap} dB from what its modulation allows"
         assert 0 < curve.sigma < 2
-    midpoints = [measured().curve(rung, 400).mu for rung in RUNGS]
-    assert midpoints == sorted(midpoints)
+        found.append(curve.mu)
+    assert found == sorted(found)
+
+
+def test_the_rows_between_serve_long_messages_only():
+    assert ladder(LONG - 1) == LADDER
+    assert set(ladder(LONG)) == {*LADDER, *(Scheme(mcs=rung) for rung in STEPS_BETWEEN)}
+    for rung in STEPS_BETWEEN:
+        assert measured().covers(rung, plan(LONG, Scheme(mcs=rung)).block_bits)
+        assert not measured().covers(rung, 400)
+    assert not measured().covers(mcs("1024qam", 25), 8448)
 
 
 @pytest.mark.parametrize("snr_db", [3.0, 12.0])
@@ -114,3 +126,13 @@ def test_the_link_loses_what_its_table_says_everywhere(scheme, size):
     lost = measure.program(plan(size, scheme), size)(jax.random.key(99), snr_db, 1024)
     expected = 1024 * float(special.ndtr(-1.0))
     assert expected / 1.8 - 4.5 * expected**0.5 < lost < expected * 1.8 + 4.5 * expected**0.5
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("size", [60, 72, 100, 140, 240, 330, 450])
+def test_between_measured_lengths_the_table_is_off_by_less_than_a_decibel(size):
+    scheme = Scheme(mcs=mcs("256qam", 18))
+    curve = measured().curve(scheme.mcs, plan(size, scheme).block_bits)
+    lost = measure.program(plan(size, scheme), size)(jax.random.key(99), curve.mu + curve.sigma, 2048)
+    off_db = curve.sigma * (1 + special.ndtri(lost / 2048))
+    assert abs(off_db) < 1.0
