@@ -9,7 +9,7 @@ os.environ["XLA_FLAGS"] = os.environ.get("XLA_FLAGS", "") + " --xla_force_host_p
 import jaxtyping
 import pytest
 
-CHECKED = [f"semjax.{floor}" for floor in ("channels", "phy", "losses", "metrics", "link", "scenes")]
+CHECKED = [f"semjax.{floor}" for floor in ("channels", "phy", "losses", "metrics", "link", "codecs", "scenes")]
 _hook = jaxtyping.install_import_hook(CHECKED, "beartype.beartype")
 
 

@@ -36,7 +36,7 @@ from semjax.evaluators.sweep import Sweep
 
 LOG = logging.getLogger(__name__)
 SHOWN_PICTURES = 3
-TERMINAL_METRICS = ("psnr", "ssim")
+TERMINAL_METRICS = ("psnr", "ssim", "outage")
 QUIET_S, EVERY_S = 60.0, 60.0
 """Where there is no terminal, progress is told of only what takes longer than this, and only so often."""
 
@@ -80,9 +80,10 @@ def evaluate(
     lanes = _lanes(cfg, registry, entries)
     gallery = _gallery(cfg, entries[0], lanes)
     with explained("eval"):
-        sweeps = [_sweep(entry, cfg, source, lanes, gallery, told=_told(cfg, entries[0])) for entry in entries]
+        legs = [leg for entry in entries for leg in _legs(entry, lanes)]
+        sweeps = [_sweep(leg, cfg, source, gallery, told=_told(cfg, entries[0])) for leg in legs]
         make_folder(folder)
-        found = _run(sweeps, entries, cfg, source)
+        found = _run(sweeps, legs, cfg, source)
     _write_pictures(found.systems, folder)
     rows, facts = found.rows(), {**beside.provenance(entries[0].origin, cfg), **reencoded}
     title = f"{facts['System']} on {facts['Pictures']}"
@@ -150,17 +151,33 @@ def _lanes(cfg: Any, registry: build.Registry, entries: Sequence[Entry]) -> dict
     """The channels, which can carry every system's digital streams."""
     lanes = channels(cfg, registry)
     for entry, (name, channel) in itertools.product(entries, lanes.items()):
-        check_link(entry.trainable, name, channel, links_of(cfg))
+        check_link(entry.trainable, name, channel, links_of(cfg, entry.trainable))
     return lanes
 
 
-def _sweep(
-    entry: Entry, cfg: Any, source: Source, lanes: Mapping[str, Channel], gallery: Gallery, *, told: _Told
-) -> Sweep:
-    asked = cfg.eval
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Leg:
+    """A system over the channels that it can be sent over as it is."""
+
+    entry: Entry
+    lanes: Mapping[str, Channel]
+
+
+def _legs(entry: Entry, lanes: Mapping[str, Channel]) -> Iterator[_Leg]:
+    """One for all channels; where a system makes its message to the channel's measure (it has `over`), one for each."""
+    over = getattr(entry.trainable, "over", None)
+    if over is None:
+        yield _Leg(entry=entry, lanes=lanes)
+        return
+    for name, channel in lanes.items():
+        yield _Leg(entry=dataclasses.replace(entry, trainable=over(channel)), lanes={name: channel})
+
+
+def _sweep(leg: _Leg, cfg: Any, source: Source, gallery: Gallery, *, told: _Told) -> Sweep:
+    asked, entry = cfg.eval, leg.entry
     return Sweep(
         trainable=entry.trainable,
-        channels=lanes,
+        channels=leg.lanes,
         snr_db=tuple(asked.snr_db),
         batches=functools.partial(_batches, cfg, source),
         origin=entry.origin,
@@ -170,7 +187,7 @@ def _sweep(
         draws=asked.draws,
         metrics=tuple(asked.metrics),
         seed=asked.seed,
-        links=links_of(cfg),
+        links=links_of(cfg, entry.trainable),
         watch=gallery.watch(entry.origin.system),
     )
 
@@ -199,21 +216,23 @@ class _Found:
         return [line for baseline in baselines for line in unequal_rates(own, baseline)]
 
 
-def _run(sweeps: Sequence[Sweep], entries: Sequence[Entry], cfg: Any, source: Source) -> _Found:
-    """What every system gave and costs, with a line of progress; the rates of one system are joined."""
+def _run(sweeps: Sequence[Sweep], legs: Sequence[_Leg], cfg: Any, source: Source) -> _Found:
+    """What every system gave and costs, with a line of progress; rates and channels of one system are joined."""
     count = len(source) if cfg.eval.limit is None else min(cfg.eval.limit, len(source))
     total = count * sum(sweep.points_per_picture for sweep in sweeps)
     delay, every = (0.0, 0.1) if sys.stderr.isatty() else (QUIET_S, EVERY_S)
     found: dict[tuple[str, str], Measured] = {}
     costs: list[Row] = []
     with tqdm(total=total, unit="picture", delay=delay, mininterval=every) as bar:
-        for sweep, entry in zip(sweeps, entries, strict=True):
+        for sweep, leg in zip(sweeps, legs, strict=True):
+            entry = leg.entry
             bar.set_postfix_str(entry.origin.system, refresh=False)
             watched = dataclasses.replace(sweep, progress=bar.update)
             part = watched.measure(entry.variables, {})
             place = (entry.origin.system, entry.origin.variant)
+            first = next(iter(leg.lanes)) == next(iter(legs[0].lanes))
             found[place] = found[place].joined(part) if place in found else part
-            if cfg.eval.cost and entry.rates[-1] == entries[0].rates[-1]:
+            if cfg.eval.cost and first and entry.rates[-1] == legs[0].entry.rates[-1]:
                 costs += _cost(watched, entry, cfg, source)
     return _Found(systems=list(found.values()), costs=costs)
 

@@ -24,8 +24,8 @@ def check_link(trainable: Trainable, name: str, channel: Channel, links: Links) 
             ) from error
 
 
-def links_of(cfg: Any) -> Links:
-    """The digital link over each channel, as `eval` names it.
+def links_of(cfg: Any, trainable: Trainable) -> Links:
+    """The digital link over each channel: a system's own, if it brings one along (`links`), or as `eval` names it.
 
     Raises:
       ConfigError: a share of messages that cannot be lost.
@@ -34,4 +34,4 @@ def links_of(cfg: Any) -> Links:
         policy = TargetError(target=cfg.eval.target_bler, block_fading=cfg.eval.target_bler_block_fading)
     except ValueError as error:
         raise ConfigError(f"eval.target_bler, eval.target_bler_block_fading: {error}") from error
-    return LINKS[cfg.eval.side_link](policy)
+    return getattr(trainable, "links", None) or LINKS[cfg.eval.side_link](policy)

@@ -34,10 +34,12 @@ from semjax.evaluators.tally import KINDS, Agreed, Heard, Point, Tally
 from semjax.link import transport
 from semjax.link.rate import rates
 from semjax.metrics import METRICS, MS_SSIM_MIN_SIDE, SIGNAL_METRICS, mse_to_psnr
-from semjax.types import Image, PerImage, Symbols, Tree, Used
+from semjax.types import Image, PerImage, Received, Symbols, Tree, Used
 
 LOG = logging.getLogger(__name__)
 OF_MEAN_MSE = "psnr_of_mean_mse"
+OUTAGE = "outage"
+"""Share of pictures of which a digital stream that is content did not arrive; of systems that have such streams."""
 MIN_SIDE = {"ms_ssim": MS_SSIM_MIN_SIDE}
 DEFAULT_METRICS = ("psnr", "ssim", OF_MEAN_MSE)
 
@@ -75,7 +77,7 @@ class Sweep:
       mismatch: SNRs that both ends are told while the channel has each of `snr_db` in turn.
       mismatch_rate: the rate token at which that is done.
       draws: channel draws per picture.
-      metrics: names in `METRICS` or `SIGNAL_METRICS`, or "psnr_of_mean_mse".
+      metrics: names in `METRICS` or `SIGNAL_METRICS`, or "psnr_of_mean_mse", or "outage".
       seed: of the channel draws.
       links: the digital link over a channel.
       progress: called with the number of pictures whenever a batch has met one point on every channel.
@@ -99,9 +101,10 @@ class Sweep:
 
     def __post_init__(self) -> None:
         """Refuses unknown metrics and empty sweeps."""
-        unknown = sorted(set(self.metrics) - set(METRICS) - set(SIGNAL_METRICS) - {OF_MEAN_MSE})
+        known = {*METRICS, *SIGNAL_METRICS, OF_MEAN_MSE, OUTAGE}
+        unknown = sorted(set(self.metrics) - known)
         if unknown:
-            raise ValueError(f"unknown metrics {unknown}; there are {sorted({*METRICS, *SIGNAL_METRICS, OF_MEAN_MSE})}")
+            raise ValueError(f"unknown metrics {unknown}; there are {sorted(known)}")
         if not (self.channels and self.snr_db and self.rates and self.metrics and self.draws > 0):
             raise ValueError(
                 "a sweep needs at least one channel, SNR, rate, metric and draw, got "
@@ -190,14 +193,21 @@ class Sweep:
                         draw=draw,
                         batch=batch,
                         image=restored,
-                        scores=jax.device_get({**_score(restored, image, names), **peaks}),
+                        scores=jax.device_get({**_score(restored, image, names), **peaks, **self._outage(received)}),
                         spent=rates(received.uses, height=public.height, width=public.width),
                     )
                 self.progress(int(np.sum(batch["_mask"])))
 
+    def _outage(self, received: Received) -> dict[str, np.ndarray]:
+        """Which pictures lost content, if that is asked for and there is digital content to lose."""
+        streams = sorted(self.chain.payload & set(received.ok)) if OUTAGE in self.metrics else []
+        whole = [np.asarray(received.ok[name]) for name in streams]
+        lost = [1.0 - ok.reshape(ok.shape[0], -1).all(axis=1) for ok in whole]
+        return {OUTAGE: np.max(lost, axis=0)} if lost else {}
+
     def _names(self, shape: tuple[int, int]) -> tuple[str, ...]:
         """The metrics computed for pictures of a shape; says which are left out, and why."""
-        asked = {("mse" if name == OF_MEAN_MSE else name) for name in self.metrics} - set(SIGNAL_METRICS)
+        asked = {("mse" if name == OF_MEAN_MSE else name) for name in self.metrics} - {*SIGNAL_METRICS, OUTAGE}
         small = {name for name in asked if min(shape) < MIN_SIDE.get(name, 0)}
         for name in sorted(small):
             LOG.warning(

@@ -1,5 +1,7 @@
 """Complete systems: a transmitter and a receiver composed of parts, with their loss terms and phases, by name."""
 
+from semjax.codecs import CODECS
+from semjax.systems import separation
 from semjax.systems.jscc import build_deepjscc, build_deepjscc_public, build_linear
 from semjax.systems.swinjscc import build_swinjscc, build_swinjscc_public
 
@@ -9,4 +11,5 @@ SYSTEMS = {
     "deepjscc_public": build_deepjscc_public,
     "swinjscc": build_swinjscc,
     "swinjscc_public": build_swinjscc_public,
+    **{f"separation_{name}": separation.builder(name) for name in CODECS},
 }

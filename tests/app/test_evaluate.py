@@ -142,6 +142,29 @@ def test_side_information_travels_over_the_coded_link_if_asked(shipped: pathlib.
         evaluate.evaluate(shipped, registry=build.default_registry(), overrides=[("eval.target_bler", "0.0")])
 
 
+def test_a_picture_codec_stands_beside_it_with_a_budget_for_each_channel(shipped: pathlib.Path) -> None:
+    asked = [("eval.baselines", '("separation_jpeg2000", "separation_webp")'), ("eval.snr_db", "(0.0, 20.0)")]
+    asked += [("eval.channels", '({"name": "awgn"}, {"name": "rayleigh"})'), ("eval.metrics", '("psnr", "outage")')]
+    found = evaluate.evaluate(shipped, registry=build.default_registry(), overrides=asked)
+    own = [row for row in found.rows if row["variant"] == "jpeg2000"]
+    assert {tuple(row[name] for name in ("system", "side_link", "link_terms")) for row in own} == {
+        ("separation", "ideal", "capacity")
+    }
+    assert {(row["channel"], row["snr_db"]) for row in own} == {
+        (c, s) for c in ("awgn", "rayleigh") for s in (0.0, 20.0)
+    }
+    assert {row["mean"] for row in own if row["metric"] == "outage"} == {0.0}
+    for row in own:
+        assert row["cbr_total"] == row["cbr_digital"] == pytest.approx(CBR, rel=0.3)  # whole bytes of 32 uses
+        assert row["cbr_total"] <= CBR * 1.001
+    assert {row["metric"] for row in found.rows} >= {
+        "psnr_gain_over_separation_jpeg2000",
+        "psnr_gain_over_separation_webp",
+    }
+    assert not {row["metric"] for row in found.rows if row["system"] == "linear"} & {"outage"}
+    assert "separation (webp)" in found.index.read_text()
+
+
 def test_a_baseline_is_measured_at_every_rate_and_under_mismatch(
     rated: tuple[pathlib.Path, build.Registry],
 ) -> None:
