@@ -71,16 +71,26 @@ def decode(
     Returns:
       The messages, and whether all their CRCs hold. One whose CRCs do not hold is all zeros: nothing of it is known.
     """
-    words = _words(frame, received, length, uses, filler_llr=float(decoder.clip))
-    settled = decoder(words, frame.graph.lifted(frame.lifting, rows=frame.rows), iterations)
-    found = settled.bits.reshape(words.shape[0], -1)[:, : frame.information].astype(jnp.uint8)
-    return _checked(frame, found, length, room=room)
+    heard = words(frame, received, length, uses, filler_llr=float(decoder.clip))
+    settled = decoder(heard, frame.graph.lifted(frame.lifting, rows=frame.rows), iterations)
+    return checked(frame, settled.bits, length, room=room)
 
 
-def _words(
+def words(
     frame: Frame, received: ChannelOut, length: Int[Array, "b"], uses: Int[Array, "b"], *, filler_llr: float
 ) -> Float[Array, "bc c z"]:
-    """What is known of all bits of the code words."""
+    """Demodulates: what is known of all bits of the code words, before decoding.
+
+    Args:
+      frame: what the messages have in common.
+      received: what the channel made of the symbols.
+      length: A of each message, as the receiver knows it.
+      uses: channel uses of each.
+      filler_llr: stands for bits that are known to be zero.
+
+    Returns:
+      LLRs of each message's code words, one after the other; c columns of the base graph.
+    """
     llr = qam.demodulate(received.symbols, received.noise_var, frame.bits_per_symbol, gain=received.csi)
     llr = llr * (1 - 2.0 * sequence(llr.shape[1], C_INIT))
     shares = _shares(frame, uses)
@@ -98,9 +108,21 @@ def _words(
     return values.reshape(count, -1, frame.lifting)
 
 
-def _checked(
-    frame: Frame, found: UInt8[Array, "bc r"], length: Int[Array, "b"], *, room: int
+def checked(
+    frame: Frame, settled: Bool[Array, "bc c z"], length: Int[Array, "b"], *, room: int
 ) -> tuple[UInt8[Array, "b m"], Bool[Array, "b"]]:
+    """Puts decoded code words together and looks at their CRCs.
+
+    Args:
+      frame: what the messages have in common.
+      settled: the decoder's bits.
+      length: A of each message.
+      room: static length m of a message in the result.
+
+    Returns:
+      See `decode`.
+    """
+    found = settled.reshape(settled.shape[0], -1)[:, : frame.information].astype(jnp.uint8)
     b, whole = length.shape[0], length + frame.crc.length
     bits = join(found.reshape(b, frame.blocks, -1), whole, room=room + frame.crc.length)
     right = frame.crc.check(bits, whole)

@@ -1,6 +1,8 @@
 """Messages of a picture on the air: one after the other, over one realisation of the channel.
 
-Both ends are compiled frame by frame, so that a frame that occurs beside several others is compiled once.
+Both ends are compiled frame by frame, so that a frame that occurs beside several others is compiled once. Decoding,
+which takes longest to compile, is compiled by code alone and for a few numbers of code words: messages of one code and
+many lengths share a program.
 """
 
 import functools
@@ -8,11 +10,12 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Complex, Int, Shaped, UInt8
+from jaxtyping import Array, Bool, Complex, Float, Int, Shaped, UInt8
 
 from semjax.contracts import Channel
 from semjax.link import blocks
 from semjax.link.frames import Frame
+from semjax.phy.base_graph import GRAPHS
 from semjax.phy.belief import Decoder
 from semjax.types import ChannelOut, Keys, PerImage, struct
 
@@ -29,15 +32,46 @@ class Message:
     uses: Int[Array, "b"]
 
 
+CHUNKS = (16, 64)
+"""Code words decoded at a time on a CPU, whose cache holds no more anyway."""
+ACCELERATOR_CHUNKS = (16, 128, 1024)
+"""The same where thousands are decoded side by side."""
+
+
+def _settle(
+    words: Float[Array, "n c z"], graph: int, lifting: int, rows: int, decoder: Decoder, iterations: int
+) -> Bool[Array, "n c z"]:
+    return decoder(words, GRAPHS[graph].lifted(lifting, rows=rows), iterations).bits
+
+
 _encode: Any = jax.jit(blocks.encode, static_argnames="frame")
-_decode: Any = jax.jit(blocks.decode, static_argnames=("frame", "decoder", "iterations", "room"))
+_words: Any = jax.jit(blocks.words, static_argnames=("frame", "filler_llr"))
+_settled: Any = jax.jit(_settle, static_argnames=("graph", "lifting", "rows", "decoder", "iterations"))
+_checked: Any = jax.jit(blocks.checked, static_argnames=("frame", "room"))
 
 
 def _drop_programs(more: int) -> None:
     """Makes room for `more` programs."""
-    if _decode._cache_size() + more > MOST_PROGRAMS:
-        _encode.clear_cache()
-        _decode.clear_cache()
+    if _settled._cache_size() + more > MOST_PROGRAMS:
+        for program in (_encode, _words, _settled, _checked):
+            program.clear_cache()
+
+
+def _decode(
+    frame: Frame, out: ChannelOut, message: Message, *, decoder: Decoder, iterations: int
+) -> tuple[UInt8[Array, "b m"], Bool[Array, "b"]]:
+    """See `blocks.decode`; code words go through the decoder in chunks of a few sizes, the last one filled up."""
+    words = _words(frame, out, message.length, message.uses, filler_llr=float(decoder.clip))
+    code = {"graph": frame.graph_number, "lifting": frame.lifting, "rows": frame.rows}
+    sizes = CHUNKS if jax.default_backend() == "cpu" else ACCELERATOR_CHUNKS
+    chunk = next((size for size in sizes if size >= words.shape[0]), sizes[-1])
+    filled = jnp.pad(words, ((0, -words.shape[0] % chunk), (0, 0), (0, 0)))
+    parts = [
+        _settled(filled[start : start + chunk], decoder=decoder, iterations=iterations, **code)
+        for start in range(0, filled.shape[0], chunk)
+    ]
+    bits = jnp.concatenate(parts)[: words.shape[0]]
+    return _checked(frame, bits, message.length, room=message.bits.shape[1])
 
 
 @functools.partial(jax.jit, static_argnames="channel")
@@ -89,9 +123,8 @@ def carry(
     pairs = list(zip(frames, messages, strict=True))
     sent = tuple(_encode(frame, message.bits, message.length, message.uses) for frame, message in pairs)
     heard, uses = _cross(channel, keys, sent, tuple(message.uses for message in messages), snr_db)
-    known = {"decoder": decoder, "iterations": iterations}
     found = [
-        _decode(frame, out, message.length, message.uses, room=message.bits.shape[1], **known)
+        _decode(frame, out, message, decoder=decoder, iterations=iterations)
         for (frame, message), out in zip(pairs, heard, strict=True)
     ]
     return found, uses
