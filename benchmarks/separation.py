@@ -23,7 +23,10 @@ result rows (`separation_cliff.json`: of one scheme whatever the SNR) of these m
 """
 
 import argparse
+import concurrent.futures
+import functools
 import json
+import multiprocessing
 import os
 import pathlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -127,17 +130,33 @@ def ladders(flags: argparse.Namespace) -> None:
 
 
 def sweep(flags: argparse.Namespace) -> None:
-    """Measures Kodak and writes the rows."""
+    """Measures Kodak, a codec to each core, and writes the rows codec by codec."""
+    rows: dict[str, list[Row]] = {"separation.json": [], "separation_cliff.json": []}
+    with concurrent.futures.ProcessPoolExecutor(flags.jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
+        for found in pool.map(functools.partial(measured, flags=flags), flags.codecs):
+            for file, own in found.items():
+                rows[file] += own
+                results.save(rows[file], flags.results / file, fields=results.FIELDS)
+    print(f"{len(rows['separation.json'])} rows in {flags.results / 'separation.json'}")
+
+
+def measured(name: str, *, flags: argparse.Namespace) -> dict[str, list[Row]]:
+    """The rows of one codec, by file."""
+    _keep_programs(flags)
     shown = pictures(flags.data, "kodak24", None)
     counts = Counts(flags.results / "separation_blocks.json")
+    pixels = shown[0].shape[0] * shown[0].shape[1]
+    own = asked([name], pixels=pixels)[name]
+    made = fitted(name, own, shown, shelf=flags.shelf)
     rows: dict[str, list[Row]] = {"separation.json": [], "separation_cliff.json": []}
-    for name, own in asked(flags.codecs, pixels=shown[0].shape[0] * shown[0].shape[1]).items():
-        made = fitted(name, own, shown, shelf=flags.shelf)
-        for point in tqdm(own, desc=name, unit="point"):
-            file = "separation.json" if point.chosen else "separation_cliff.json"
-            rows[file] += _rows(name, point, made, shown, counts=counts, shelf=flags.shelf)
-        for file, own_rows in rows.items():
-            results.save(own_rows, flags.results / file, fields=results.FIELDS)
+    for point in tqdm(own, desc=f"{name}, sent", unit="point"):
+        file = "separation.json" if point.chosen else "separation_cliff.json"
+        rows[file] += _rows(name, point, made, shown, counts=counts, shelf=flags.shelf)
+    return rows
+
+
+def _keep_programs(flags: argparse.Namespace) -> None:
+    jax.config.update("jax_compilation_cache_dir", str(flags.shelf / "compiled"))
 
 
 def _rows(
@@ -238,8 +257,9 @@ def main() -> None:
     parser.add_argument("--results", type=pathlib.Path, default=pathlib.Path("docs/results"))
     parser.add_argument("--codecs", nargs="+", default=[*CODECS], choices=[*CODECS])
     parser.add_argument("--pixels", type=int, default=768 * 512, help="of the pictures that blocks are counted for")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="codecs measured at a time")
     flags = parser.parse_args()
-    jax.config.update("jax_compilation_cache_dir", str(flags.shelf / "compiled"))
+    _keep_programs(flags)
     steps[flags.step](flags)
 
 

@@ -6,6 +6,7 @@ python benchmarks/separation.py ladders --data $SEMJAX_DATA --shelf runs/shelf
 import concurrent.futures
 import dataclasses
 import functools
+import multiprocessing
 import os
 import pathlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -82,7 +83,8 @@ def compress_all(
 ) -> list[Compressed]:
     """All pictures by one codec, with a line of progress."""
     task = functools.partial(compress, name=name, budgets=budgets, tried=tried, shelf=str(shelf))
-    with concurrent.futures.ProcessPoolExecutor(os.cpu_count()) as pool:
+    spawned = multiprocessing.get_context("spawn")
+    with concurrent.futures.ProcessPoolExecutor(os.cpu_count(), mp_context=spawned) as pool:
         return [*tqdm(pool.map(task, shown), total=len(shown), desc=name, unit="picture")]
 
 

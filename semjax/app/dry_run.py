@@ -89,6 +89,9 @@ def _count(function: Any, *arguments: Any) -> float:
 
 
 def _memory(cfg: Config, trainable: Trainable, state: State, batch: Batch) -> Iterator[str]:
+    if not trainable.PHASES:
+        yield "nothing to train"
+        return
     optimizer = make_optimizer(cfg)
     with explained("phases"):
         step = make_step(trainable, trainable.PHASES[0], optimizer=optimizer, accumulate=cfg.optim.accumulate)

@@ -14,7 +14,7 @@ from jaxtyping import Array
 from semjax.app import build, config, journal
 from semjax.app.build import BEST_DIR, CHECKPOINT_DIR, Registry
 from semjax.app.config import Config
-from semjax.app.errors import explained
+from semjax.app.errors import ConfigError, explained
 from semjax.app.keeper import Keeper
 from semjax.app.named import NamedSource
 from semjax.app.optimizer import make_optimizer
@@ -96,6 +96,11 @@ def prepare(
       UserError, DataError, CheckpointError: something to put right; see the message.
     """
     mesh, trainable, optimizer = _mesh(cfg), build.build(cfg, registry), make_optimizer(cfg)
+    if cfg.train.steps and not trainable.PHASES:
+        raise ConfigError(
+            f"system.name: {cfg.system.name} has nothing to train; set train.steps to 0, or measure it beside another "
+            "system (eval.baselines)"
+        )
     with explained("phases"):
         stretches = phases.schedule(trainable.PHASES, cfg.train.steps) if cfg.train.steps else []
     store = stack.enter_context(Checkpoints(folder / CHECKPOINT_DIR, keep=cfg.train.keep))
