@@ -81,6 +81,21 @@ class Ready:
         return {**jax.device_get(dict(metrics)), **counts}
 
 
+def _stretches(cfg: Config, trainable: Trainable) -> list[phases.Stretch]:
+    """The phases of the run, none for a run of no steps.
+
+    Raises:
+      ConfigError: phases that do not make up a run, or a system that has nothing to train.
+    """
+    if cfg.train.steps and not trainable.PHASES:
+        raise ConfigError(
+            f"system.name: {cfg.system.name} has nothing to train; set train.steps to 0, or measure it beside another "
+            "system (eval.baselines)"
+        )
+    with explained("phases"):
+        return phases.schedule(trainable.PHASES, cfg.train.steps) if cfg.train.steps else []
+
+
 def prepare(
     cfg: Config, folder: pathlib.Path, *, registry: Registry, stack: contextlib.ExitStack
 ) -> tuple[Ready, State]:
@@ -96,13 +111,7 @@ def prepare(
       UserError, DataError, CheckpointError: something to put right; see the message.
     """
     mesh, trainable, optimizer = _mesh(cfg), build.build(cfg, registry), make_optimizer(cfg)
-    if cfg.train.steps and not trainable.PHASES:
-        raise ConfigError(
-            f"system.name: {cfg.system.name} has nothing to train; set train.steps to 0, or measure it beside another "
-            "system (eval.baselines)"
-        )
-    with explained("phases"):
-        stretches = phases.schedule(trainable.PHASES, cfg.train.steps) if cfg.train.steps else []
+    stretches = _stretches(cfg, trainable)
     store = stack.enter_context(Checkpoints(folder / CHECKPOINT_DIR, keep=cfg.train.keep))
     data = _data(cfg, folder, registry, resumed=store.latest() is not None)
     loader = stack.enter_context(_loader(cfg, data.train))
