@@ -26,7 +26,9 @@ from semjax.app.errors import ConfigError, UserError, explained
 from semjax.app.schema import MODULATIONS, Table, look_up, options_of
 from semjax.channels import CHANNELS
 from semjax.contracts import Channel, Phase, Trainable
+from semjax.data.entries import blank_of
 from semjax.data.files import Source
+from semjax.data.loader import LABELS
 from semjax.data.mixture import Part
 from semjax.data.patches import PatchSource
 from semjax.data.small import drop_small
@@ -190,11 +192,16 @@ def _source(section: Mapping[str, Any], registry: Registry, *, path: str, beside
     return make(part, options, path=path, beside=beside)
 
 
-def example_batch(cfg: Config, rows: int = 1) -> Batch:
-    """Shapes of a training batch, as numpy zeros."""
+def example_batch(cfg: Config, rows: int = 1, *, like: Source | None = None) -> Batch:
+    """Shapes of a training batch, as numpy zeros; with the maps and labels of the source `like`."""
     side = cfg.data.train.crop or 64
     record = {"image": np.zeros((rows, side, side, 3), np.float32), "id": np.arange(rows, dtype=np.int32)}
-    return to_batch({**record, "_mask": np.ones(rows, bool)})
+    known = blank_of(like) if like is not None else {}
+    shapes = {name: label.shape for name, label in known.get("labels", {}).items()}
+    shapes |= {name: (side, side, *pixels.shape[2:]) for name, pixels in known.get("maps", {}).items()}
+    kinds = {name: array.dtype for arrays in known.values() for name, array in arrays.items()}
+    labels = {f"{LABELS}{name}": np.zeros((rows, *shape), kinds[name]) for name, shape in shapes.items()}
+    return to_batch({**record, **labels, "_mask": np.ones(rows, bool)})
 
 
 def to_batch(record: Mapping[str, Any], *, snr_db: float = 10.0) -> Batch:
@@ -203,7 +210,8 @@ def to_batch(record: Mapping[str, Any], *, snr_db: float = 10.0) -> Batch:
     level: Any = np.full(b, snr_db, np.float32)
     full: Any = np.ones(b, np.float32)
     public = Public(snr_db=level, rate=full, height=h, width=w)
-    return Batch(image=record["image"], public=public, id=record["id"], mask=record["_mask"])
+    labels = {name.removeprefix(LABELS): array for name, array in record.items() if name.startswith(LABELS)}
+    return Batch(image=record["image"], public=public, labels=labels, id=record["id"], mask=record["_mask"])
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -17,6 +17,7 @@ from semjax.app.config import Config
 from semjax.app.errors import explained
 from semjax.app.optimizer import make_optimizer
 from semjax.contracts import Trainable
+from semjax.data.files import Source
 from semjax.systems.base import ANALOG_SLOT, picture_keys, send, slot_keys
 from semjax.training.checkpoint import flat
 from semjax.training.optim import Rules
@@ -41,11 +42,18 @@ def dry_run(cfg: Config, registry: build.Registry) -> str:
         config.to_json(cfg),
         *_parameters(state.params, cfg.optim.rules),
         "",
-        *_flops(cfg, registry, trainable, state),
+        *(_flops(cfg, registry, trainable, state) if "transmit" in trainable.predict_fns() else ()),
         "",
-        *_memory(cfg, trainable, state, batch),
+        *_memory(cfg, trainable, state, build.example_batch(cfg, cfg.data.batch_size, like=_labelled(cfg, registry))),
     ]
     return "\n".join(lines)
+
+
+def _labelled(cfg: Config, registry: build.Registry) -> Source | None:
+    """The source of training, if its configuration asks it for labels; otherwise no picture need be there."""
+    section = cfg.data.train
+    wanted = any(part.get("truth") or part.get("teachers") for part in (section, *section.get("parts", ())))
+    return build.source(section, registry, path="data.train") if wanted else None
 
 
 def _parameters(params: dict[str, Tree], rules: Rules) -> Iterator[str]:

@@ -22,7 +22,7 @@ from tqdm import tqdm
 from semjax.app import beside, build, config
 from semjax.app.beside import Entry
 from semjax.app.errors import ConfigError, UserError, explained, guard
-from semjax.app.links import check_link, links_of
+from semjax.app.links import check_link, check_sends, fitted, links_of
 from semjax.contracts import Channel
 from semjax.data.files import Source
 from semjax.data.jpeg_traces import check_lossless
@@ -71,6 +71,7 @@ def evaluate(
     folder = output if output is not None else checkpoint / "report"
     _only_evaluation(overrides)
     loaded = build.load(checkpoint, registry)
+    check_sends(loaded.trainable, loaded.cfg.system.name, instead="evaluate a system, which may use it")
     cfg: Any = config.resolve(loaded.cfg, registry, overrides)
     source = build.source(cfg.eval.data, registry, path="eval.data")
     if not len(source):
@@ -165,12 +166,11 @@ class _Leg:
 
 def _legs(entry: Entry, lanes: Mapping[str, Channel]) -> Iterator[_Leg]:
     """One for all channels; where a system makes its message to the channel's measure (it has `over`), one for each."""
-    over = getattr(entry.trainable, "over", None)
-    if over is None:
+    if not hasattr(entry.trainable, "over"):
         yield _Leg(entry=entry, lanes=lanes)
         return
     for name, channel in lanes.items():
-        yield _Leg(entry=dataclasses.replace(entry, trainable=over(channel)), lanes={name: channel})
+        yield _Leg(entry=dataclasses.replace(entry, trainable=fitted(entry.trainable, channel)), lanes={name: channel})
 
 
 def _sweep(leg: _Leg, cfg: Any, source: Source, gallery: Gallery, *, told: _Told) -> Sweep:

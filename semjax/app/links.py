@@ -24,6 +24,22 @@ def check_link(trainable: Trainable, name: str, channel: Channel, links: Links) 
             ) from error
 
 
+def fitted(trainable: Trainable, channel: Channel) -> Trainable:
+    """The system with its message made to the measure of a channel, if it does that (it has `over`), or as it is."""
+    over = getattr(trainable, "over", None)
+    return trainable if over is None else over(channel)
+
+
+def check_sends(trainable: Trainable, name: str, *, instead: str) -> None:
+    """Makes sure that what was trained has two ends with a channel between them.
+
+    Raises:
+      UserError: it has not, as a network that only looks at pictures; the message says what to do `instead`.
+    """
+    if "transmit" not in trainable.predict_fns():
+        raise UserError(f"{name} looks at pictures and sends none; {instead}")
+
+
 def links_of(cfg: Any, trainable: Trainable) -> Links:
     """The digital link over each channel: a system's own, if it brings one along (`links`), or as `eval` names it.
 

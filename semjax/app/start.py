@@ -16,6 +16,7 @@ from semjax.app.build import BEST_DIR, CHECKPOINT_DIR, Registry
 from semjax.app.config import Config
 from semjax.app.errors import ConfigError, explained
 from semjax.app.keeper import Keeper
+from semjax.app.links import check_sends
 from semjax.app.named import NamedSource
 from semjax.app.optimizer import make_optimizer
 from semjax.app.watch import Watch, make_measure
@@ -112,11 +113,13 @@ def prepare(
     """
     mesh, trainable, optimizer = _mesh(cfg), build.build(cfg, registry), make_optimizer(cfg)
     stretches = _stretches(cfg, trainable)
+    if cfg.train.eval_every:
+        check_sends(trainable, cfg.system.name, instead="set train.eval_every to 0")
     store = stack.enter_context(Checkpoints(folder / CHECKPOINT_DIR, keep=cfg.train.keep))
     data = _data(cfg, folder, registry, resumed=store.latest() is not None)
     loader = stack.enter_context(_loader(cfg, data.train))
     state, found = begin(cfg, trainable, optimizer, mesh=mesh, store=store, loader=loader)
-    check_phases(cfg, trainable, optimizer, state=state, stretches=stretches, frozen={})
+    check_phases(cfg, trainable, optimizer, state=state, stretches=stretches, source=data.train, frozen={})
     facts = {"config_hash": config.config_hash(config.training_part(cfg)), "seed": cfg.seed}
     skips = Skips(most=cfg.train.max_skipped, saved=found.meta.get("skips") if found else None)
     first = int(state.step)
@@ -177,6 +180,7 @@ def check_phases(
     *,
     state: State,
     stretches: Sequence[phases.Stretch],
+    source: Source,
     frozen: Any,
 ) -> None:
     """Traces the step of every phase, so that a mistake in the last one is found before the first one runs.
@@ -184,7 +188,7 @@ def check_phases(
     Raises:
       ConfigError: a phase that cannot be; it is named.
     """
-    batch, key = build.example_batch(cfg, cfg.data.batch_size), jax.random.key(0)
+    batch, key = build.example_batch(cfg, cfg.data.batch_size, like=source), jax.random.key(0)
     for stretch in stretches:
         step = make_step(trainable, stretch.phase, optimizer=optimizer, accumulate=cfg.optim.accumulate)
         with explained("phases"):

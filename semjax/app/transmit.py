@@ -15,18 +15,17 @@ import numpy as np
 from jaxtyping import Float
 from PIL import Image, ImageDraw, ImageFont
 
-from semjax.app import build
+from semjax.app import build, config
 from semjax.app.beside import checked_rates
 from semjax.app.errors import UserError, guard
 from semjax.app.evaluate import make_folder
-from semjax.app.links import check_link
+from semjax.app.links import check_link, check_sends, fitted, links_of
 from semjax.channels import CHANNELS
 from semjax.contracts import Channel
 from semjax.data import images
 from semjax.evaluators.base import chain, public_of
 from semjax.link import rate, transport
 from semjax.link.choice import LINKS, Links
-from semjax.link.policy import DEFAULT
 from semjax.metrics import METRICS
 
 MARGIN = 12
@@ -135,6 +134,15 @@ def _picture(path: pathlib.Path) -> Float[np.ndarray, "h w 3"]:
     return images.decode(data, name=str(path))
 
 
+def _loaded(checkpoint: pathlib.Path, channel: Channel, *, side_link: str) -> build.Loaded:
+    """The system as it is over a channel and with a digital link."""
+    registry = build.default_registry()
+    loaded = build.load(checkpoint, registry)
+    check_sends(loaded.trainable, loaded.cfg.system.name, instead="name a checkpoint of a system")
+    cfg = config.resolve(loaded.cfg, registry, [("eval.side_link", side_link)])
+    return dataclasses.replace(loaded, cfg=cfg, trainable=fitted(build.build(cfg, registry), channel))
+
+
 def _channel(name: str) -> Channel:
     if name not in CHANNELS:
         raise UserError(f"--channel={name}: there is no such channel; there are {', '.join(CHANNELS)}")
@@ -155,8 +163,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--side_link", default="ideal", choices=sorted(LINKS), help="how integer streams travel")
     flags = parser.parse_args(argv)
     image, channel = _picture(flags.picture), _channel(flags.channel)
-    loaded = build.load(flags.checkpoint, build.default_registry())
-    links = LINKS[flags.side_link](DEFAULT)
+    loaded = _loaded(flags.checkpoint, channel, side_link=flags.side_link)
+    links = links_of(loaded.cfg, loaded.trainable)
     check_link(loaded.trainable, flags.channel, channel, links)
     checked_rates((flags.rate,), loaded.trainable, where="--rate")
     make_folder(flags.output)

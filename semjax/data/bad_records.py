@@ -11,10 +11,11 @@ import logging
 import os
 import pathlib
 import threading
+from typing import Any
 
 import numpy as np
 
-from semjax.data.entries import id_of, name_of
+from semjax.data.entries import blank_of, id_of, name_of
 from semjax.data.files import DataError, Record, Source
 from semjax.data.images import ImageError
 
@@ -78,7 +79,9 @@ class GuardedSource:
             record = self.source[index]
         except (ImageError, DataError, OSError) as error:
             self._note(index, error)
-            return {"image": np.zeros((1, 1, 3), np.float32), "id": id_of(self.source, index), "_mask": False}
+            nothing = np.zeros((1, 1, 3), np.float32)
+            bad: Any = {"image": nothing, "id": id_of(self.source, index), "_mask": False, **blank_of(self.source)}
+            return bad
         self._seen[index] = True
         return record
 

@@ -8,6 +8,8 @@ wherever the source can; a source that only has a length and pictures is asked f
 import hashlib
 from typing import Any
 
+import numpy as np
+
 from semjax.data import images
 from semjax.data.files import DataError, Entry, Source
 
@@ -42,6 +44,18 @@ def id_of(source: Source, index: int) -> int:
     if hasattr(source, "inside"):
         return id_of(*source.inside(index))  # type: ignore[attr-defined]
     return range(len(source))[index]
+
+
+def blank_of(source: Source) -> dict[str, dict[str, np.ndarray]]:
+    """What stands for the maps and labels of a picture that cannot be read; {} where the source gives none."""
+    while not hasattr(source, "blank"):
+        if hasattr(source, "parts"):
+            source = source.parts[0].source  # type: ignore[attr-defined]
+        elif hasattr(source, "source"):
+            source = source.source  # type: ignore[attr-defined]
+        else:
+            return {}
+    return source.blank()  # type: ignore[attr-defined]
 
 
 def name_of(source: Source, index: int) -> str:

@@ -5,7 +5,8 @@ are read and decoded when asked for. `id` is the place of the picture in the sou
 change with the chosen split. Every source pickles, and may be read from many threads at once. What else a source may
 say of itself is optional: `read(i)` gives the undecoded bytes of a picture, `entry(i)` what is known without reading
 it, `place(i)` its id, `total` the number of pictures over all splits, `inside(i)` where a source that is made of others
-has picture i from (`entries.py` asks for these).
+has picture i from, `blank()` maps and labels of zeros, with maps of one pixel, for a picture that cannot be read
+(`entries.py` asks for these).
 
 An archive is a folder with `NAME.tar`, a plain ustar file, and `NAME.index.json`, a list with one entry per record:
 `{"file", "offset", "length", "sha256", "split"}`; a reader seeks to `offset` and reads `length` bytes.
@@ -35,11 +36,16 @@ class DataError(ValueError):
 class Record(TypedDict):
     """One picture: `image` float32[h, w, 3] in [0, 1] and `id`, its place in the source's full order.
 
-    `_mask` False marks a picture that could not be read (`semjax/data/bad_records.py`); absent means True.
+    What is known of it comes beside: `maps`, arrays [h, w, ...] of its pixels, which are cropped and flipped with it,
+    and `labels`, arrays of the whole picture (places in them are not moved by a crop). Every record of a source has the
+    same ones, of the same shapes. `_mask` False marks a picture that could not be read
+    (`semjax/data/bad_records.py`); absent means True.
     """
 
     image: np.ndarray
     id: int
+    maps: NotRequired[dict[str, np.ndarray]]
+    labels: NotRequired[dict[str, np.ndarray]]
     _mask: NotRequired[bool]
 
 

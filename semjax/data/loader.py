@@ -1,7 +1,8 @@
 """Batches of pictures: endless and shuffled for training, each picture once for evaluation.
 
 A batch is {"image": float32[b, h, w, 3], "id": int32[b], "_mask": bool[b]}; `_mask` is False on rows that only fill up,
-and in training on pictures that could not be read (`bad_records.py`).
+and in training on pictures that could not be read (`bad_records.py`). Where the source gives maps and labels, the batch
+has each as "labels/NAME" [b, ...].
 
 Training order. Epoch e is a permutation drawn from (seed, e); epochs follow each other without a gap, so a batch may
 hold the end of one and the start of the next. A mixture has an order of its own, by weight (`mixture.py`). Position q
@@ -25,6 +26,8 @@ from semjax.data.transforms import FLIPS, CenterCrop, RandomCrop
 
 Arrays = dict[str, np.ndarray]
 USUAL_FLIP = "horizontal"
+LABELS = "labels/"
+"""What the names of labels and maps in a batch begin with."""
 
 
 class _ProcessRows(grain.MapDataset):
@@ -194,7 +197,13 @@ def eval_batches(
 def _stack(records: Sequence[Record], real: int | None = None) -> Arrays:
     """One batch of the records, of which the first `real` count (all if None)."""
     count = len(records) if real is None else real
+    known = {
+        f"{LABELS}{name}": np.stack([record.get(kind, {})[name] for record in records])
+        for kind in ("labels", "maps")
+        for name in records[0].get(kind, {})
+    }
     return {
+        **known,
         "image": np.stack([record["image"] for record in records]),
         "id": np.array([record["id"] for record in records], np.int32),
         "_mask": np.array([i < count and record.get("_mask", True) for i, record in enumerate(records)]),

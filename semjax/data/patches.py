@@ -8,7 +8,7 @@ import numpy as np
 
 from semjax.data.entries import id_of, total_of
 from semjax.data.files import Record, Source
-from semjax.data.transforms import reflect_to
+from semjax.data.transforms import reflect_to, windowed
 
 SEED = 20_011
 """CHOICE: one constant for everybody, so that figures from the same pictures are comparable."""
@@ -44,8 +44,8 @@ class PatchSource:
         image = reflect_to(record["image"], self.size)
         rng = np.random.default_rng([SEED, record["id"], patch])
         top, left = (int(rng.integers(0, side - self.size + 1)) for side in image.shape[:2])
-        window = image[top : top + self.size, left : left + self.size]
-        return {"image": window, "id": record["id"] * self.count + patch}
+        cut = windowed(record, image, lambda x: x[top : top + self.size, left : left + self.size])
+        return {**cut, "id": record["id"] * self.count + patch}
 
     def _picture(self, which: int) -> Record:
         """The picture; the last one is kept, as its patches are read one after the other."""

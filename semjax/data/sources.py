@@ -4,6 +4,7 @@
 """
 
 import bisect
+import dataclasses
 import functools
 import hashlib
 import itertools
@@ -56,26 +57,50 @@ class ScenesSource:
       split: one of `semjax.scenes.world.SPLITS`.
       count: how many scenes there are.
       seed: of all of them.
+      truth: whether records hold the scene as labels (the fields of `Scene` by name) and the id map as map `ids`.
       world: settings of `SceneConfig`, such as `objects_max=3`.
 
     Raises:
       DataError: a split, count or size that cannot be.
     """
 
-    def __init__(self, *, size: int = 64, split: str = "train", count: int = 10_000, seed: int = 0, **world: Any):
+    def __init__(
+        self,
+        *,
+        size: int = 64,
+        split: str = "train",
+        count: int = 10_000,
+        seed: int = 0,
+        truth: bool = False,
+        **world: Any,
+    ):
         if split not in SPLITS:
             raise DataError(f"scenes have no split {split!r}; their splits are: {', '.join(SPLITS)}")
         if count < 1 or size < 16:
             raise DataError(f"scenes need count >= 1 and size >= 16, got count={count}, size={size}")
-        self.size, self.split, self.count, self.seed = size, split, count, seed
+        self.size, self.split, self.count, self.seed, self.truth = size, split, count, seed, truth
         self.config = SceneConfig(**world)
 
     def __len__(self) -> int:
         return self.count
 
     def __getitem__(self, index: int) -> Record:
-        image = np.asarray(self.rendered(index).image)
-        return {"image": images.from_uint8(images.to_uint8(image)), "id": range(self.count)[index]}
+        scene, drawn = self._draw(index)
+        image = images.from_uint8(images.to_uint8(np.asarray(drawn.image)))
+        known = self._known(scene, drawn.ids) if self.truth else {}
+        record: Any = {"image": image, "id": range(self.count)[index], **known}
+        return record
+
+    def blank(self) -> dict[str, dict[str, np.ndarray]]:
+        """Zeros in place of maps and labels, {} without `truth`."""
+        if not self.truth:
+            return {}
+        zeros = jax.tree.map(np.zeros_like, self.scene(0))
+        return self._known(zeros, np.zeros((1, 1), np.uint8))
+
+    def _known(self, scene: Scene, ids: Any) -> Any:
+        fields = {field.name: np.asarray(getattr(scene, field.name)) for field in dataclasses.fields(scene)}
+        return {"labels": fields, "maps": {"ids": np.asarray(ids)}}
 
     def entry(self, index: int) -> Entry:
         """The name and size of scene `index`."""
@@ -179,7 +204,7 @@ class CachedSource:
         self.source = source
         self.max_bytes = max_bytes
         self.used_bytes = 0
-        self._kept: dict[int, tuple[np.ndarray, int]] = {}
+        self._kept: dict[int, tuple[np.ndarray, dict[str, Any]]] = {}
         self._lock = threading.Lock()
 
     def __len__(self) -> int:
@@ -191,19 +216,22 @@ class CachedSource:
 
     def __getitem__(self, index: int) -> Record:
         if index in self._kept:
-            pixels, place = self._kept[index]
-            return {"image": images.from_uint8(pixels), "id": place}
+            pixels, others = self._kept[index]
+            whole: Any = {"image": images.from_uint8(pixels), **others}
+            return whole
         record = self.source[index]
         pixels = images.to_uint8(record["image"])
         if np.array_equal(images.from_uint8(pixels), record["image"]):
-            self._keep(index, pixels, record["id"])
+            self._keep(index, pixels, {name: value for name, value in record.items() if name != "image"})
         return record
 
-    def _keep(self, index: int, pixels: np.ndarray, place: int) -> None:
+    def _keep(self, index: int, pixels: np.ndarray, others: dict[str, Any]) -> None:
+        known = [*others.get("maps", {}).values(), *others.get("labels", {}).values()]
+        size = pixels.nbytes + sum(array.nbytes for array in known)
         with self._lock:
-            if index not in self._kept and self.used_bytes + pixels.nbytes <= self.max_bytes:
-                self._kept[index] = (pixels, place)
-                self.used_bytes += pixels.nbytes
+            if index not in self._kept and self.used_bytes + size <= self.max_bytes:
+                self._kept[index] = (pixels, others)
+                self.used_bytes += size
 
     def __getstate__(self) -> dict[str, object]:
         # A lock does not pickle, and the pictures are cheaper to decode than to send.

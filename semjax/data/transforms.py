@@ -25,17 +25,40 @@ def reflect_to(image: Float[np.ndarray, "h w 3"], size: int) -> Float[np.ndarray
     return np.pad(image, [(m // 2, m - m // 2) for m in missing] + [(0, 0)], mode="reflect")
 
 
-def unflipped(window: Float[np.ndarray, "h w 3"], rng: np.random.Generator) -> Float[np.ndarray, "h w 3"]:
-    """The window as it is."""
-    return window
+def windowed(record: Record, image: np.ndarray, window: Callable[[np.ndarray], np.ndarray]) -> Record:
+    """The record with `window` of `image`, the picture of `record` enlarged (or zeros), and of its maps likewise."""
+    found: Record = {**record, "image": window(image)}
+    if "maps" in record:
+        maps = {
+            name: _as_large(values, image, real=record.get("_mask", True)) for name, values in record["maps"].items()
+        }
+        found["maps"] = {name: window(values) for name, values in maps.items()}
+    return found
 
 
-def mirrored_half_the_time(window: Float[np.ndarray, "h w 3"], rng: np.random.Generator) -> Float[np.ndarray, "h w 3"]:
-    """The window, mirrored left to right with probability one half."""
-    return window[:, ::-1] if rng.random() < 0.5 else window
+def _as_large(values: np.ndarray, image: np.ndarray, *, real: bool) -> np.ndarray:
+    """A map with the sides of the picture as it is cropped: reflected outwards, or zeros where nothing was read."""
+    if not real:
+        return np.zeros((*image.shape[:2], *values.shape[2:]), values.dtype)
+    missing = [after - before for before, after in zip(values.shape, image.shape[:2], strict=False)]
+    if not any(missing):
+        return values
+    pads = [(m // 2, m - m // 2) for m in missing] + [(0, 0)] * (values.ndim - 2)
+    return np.pad(values, pads, mode="reflect")
 
 
-Flip = Callable[[np.ndarray, np.random.Generator], np.ndarray]
+def unflipped(rng: np.random.Generator) -> slice:
+    """All columns as they are."""
+    return slice(None)
+
+
+def mirrored_half_the_time(rng: np.random.Generator) -> slice:
+    """The columns from right to left with probability one half."""
+    return slice(None, None, -1) if rng.random() < 0.5 else slice(None)
+
+
+Flip = Callable[[np.random.Generator], slice]
+"""Draws the order of a window's columns."""
 FLIPS: Mapping[str, Flip] = {"horizontal": mirrored_half_the_time, "none": unflipped}
 
 
@@ -74,8 +97,8 @@ class RandomCrop(_Crop, grain.transforms.RandomMap):
         """Crops one record with the record's own generator."""
         image = self._enlarged(element)
         top, left = (int(rng.integers(0, side - self.size + 1)) for side in image.shape[:2])
-        window = image[top : top + self.size, left : left + self.size]
-        return {**element, "image": self.flip(window, rng)}
+        columns = self.flip(rng)
+        return windowed(element, image, lambda x: x[top : top + self.size, left : left + self.size][:, columns])
 
 
 class CenterCrop(_Crop, grain.transforms.Map):
@@ -85,4 +108,4 @@ class CenterCrop(_Crop, grain.transforms.Map):
         """Crops one record."""
         image = self._enlarged(element)
         top, left = ((side - self.size) // 2 for side in image.shape[:2])
-        return {**element, "image": image[top : top + self.size, left : left + self.size]}
+        return windowed(element, image, lambda x: x[top : top + self.size, left : left + self.size])

@@ -1,5 +1,6 @@
 """One picture over the air: the files, the account, and bad input."""
 
+import itertools
 import json
 import pathlib
 import re
@@ -65,6 +66,20 @@ def test_side_information_over_the_coded_link(run, picture, tmp_path, capsys: py
     assert "lost" not in said
     assert send(picture, *flags, "--snr_db", -40) == 0
     assert "lost  scale: concealed by the receiver" in capsys.readouterr().out
+
+
+def test_a_separation_system_keeps_its_budget(run, picture, tmp_path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its message is made to the measure of the flags' channel, SNR and link, not of the configuration's."""
+    cfg = json.loads((run / build.CONFIG_FILE).read_text())
+    cfg["system"] = {"name": "separation_jpeg2000", "cbr": 0.5}
+    (run / build.CONFIG_FILE).write_text(json.dumps(cfg))
+    flags = ("--checkpoint", run, "--snr_db", 13, "--output", tmp_path / "out")
+    spent = {}
+    for link, channel in itertools.product(("ideal", "coded"), ("awgn", "rayleigh")):
+        assert send(picture, *flags, "--side_link", link, "--channel", channel, "--seed", 4) == 0
+        spent[link, channel] = float(re.search(r"cbr +([\d.]+)", capsys.readouterr().out)[1])
+    assert all(0.85 * 0.5 < cbr <= 0.5 for cbr in spent.values())
+    assert len(set(spent.values())) > 1
 
 
 def test_seed_and_channel_are_heeded(run, picture, tmp_path) -> None:

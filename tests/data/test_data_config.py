@@ -37,7 +37,7 @@ def test_parts_are_completed_each_with_its_own_options() -> None:
     cfg = resolved(mixture({"source": "archive", "root": "A", "weight": 2}, SCENES))
     assert cfg.data.train.parts == (
         {"source": "archive", "weight": 2.0, "root": "A", "split": None, "name": "images"},
-        {"source": "scenes", "weight": 1.0, "size": 32, "split": "train", "count": 5, "seed": 0},
+        {"source": "scenes", "weight": 1.0, "size": 32, "split": "train", "count": 5, "seed": 0, "truth": False},
     )
     assert config.from_json(config.to_json(cfg)) == cfg
     assert config.resolve(cfg, REGISTRY) == cfg
