@@ -13,7 +13,7 @@ FLOORS = (
     ("encoders", "importance", "bottlenecks", "decoders", "lite"),
     ("data",),
     ("systems", "teachers"),
-    ("training", "evaluators"),
+    ("training", "evaluators", "benchmark"),
     ("app",),
 )
 FLOOR_OF = {room: level for level, rooms in enumerate(FLOORS) for room in rooms}

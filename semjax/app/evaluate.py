@@ -70,8 +70,7 @@ def evaluate(
     """
     folder = output if output is not None else checkpoint / "report"
     _only_evaluation(overrides)
-    loaded = build.load(checkpoint, registry)
-    check_sends(loaded.trainable, loaded.cfg.system.name, instead="evaluate a system, which may use it")
+    loaded = _loaded(checkpoint, registry)
     cfg: Any = config.resolve(loaded.cfg, registry, overrides)
     source = build.source(cfg.eval.data, registry, path="eval.data")
     if not len(source):
@@ -91,6 +90,12 @@ def evaluate(
     shown = {"samples": gallery.samples(), "costs": found.costs, "notes": found.notes()}
     index = report.write(rows, folder, title=title, provenance=facts, **shown)
     return Evaluated(rows=rows, costs=found.costs, index=index)
+
+
+def _loaded(checkpoint: pathlib.Path, registry: build.Registry) -> build.Loaded:
+    loaded = build.load(checkpoint, registry)
+    check_sends(loaded.trainable, loaded.cfg.system.name, instead="evaluate a system, which may use it")
+    return loaded
 
 
 def _only_evaluation(overrides: config.Overrides) -> None:

@@ -86,8 +86,11 @@ def _stretches(cfg: Config, trainable: Trainable) -> list[phases.Stretch]:
     """The phases of the run, none for a run of no steps.
 
     Raises:
-      ConfigError: phases that do not make up a run, or a system that has nothing to train.
+      ConfigError: phases that do not make up a run, or a system that has nothing to train; UserError: it is to be
+        watched on what it does not do.
     """
+    if cfg.train.eval_every:
+        check_sends(trainable, cfg.system.name, instead="set train.eval_every to 0")
     if cfg.train.steps and not trainable.PHASES:
         raise ConfigError(
             f"system.name: {cfg.system.name} has nothing to train; set train.steps to 0, or measure it beside another "
@@ -113,8 +116,6 @@ def prepare(
     """
     mesh, trainable, optimizer = _mesh(cfg), build.build(cfg, registry), make_optimizer(cfg)
     stretches = _stretches(cfg, trainable)
-    if cfg.train.eval_every:
-        check_sends(trainable, cfg.system.name, instead="set train.eval_every to 0")
     store = stack.enter_context(Checkpoints(folder / CHECKPOINT_DIR, keep=cfg.train.keep))
     data = _data(cfg, folder, registry, resumed=store.latest() is not None)
     loader = stack.enter_context(_loader(cfg, data.train))
