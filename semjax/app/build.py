@@ -23,6 +23,7 @@ import numpy as np
 from semjax.app import config
 from semjax.app.config import Config
 from semjax.app.errors import ConfigError, UserError, explained
+from semjax.app.joined import joined
 from semjax.app.schema import MODULATIONS, Table, look_up, options_of
 from semjax.channels import CHANNELS
 from semjax.contracts import Channel, Phase, Trainable
@@ -36,6 +37,7 @@ from semjax.data.sources import SOURCES, CachedSource
 from semjax.decoders import DECODERS
 from semjax.encoders import ENCODERS
 from semjax.systems import SYSTEMS
+from semjax.teachers.reader_training import build_reader
 from semjax.training.best import highest_first
 from semjax.training.checkpoint import abstract, flat
 from semjax.training.reading import Reader, newest_first
@@ -45,7 +47,9 @@ CONFIG_FILE, CHECKPOINT_DIR, BEST_DIR, PARAMS_FILE = "config.json", "ckpt", "bes
 STORES = {"latest": (CHECKPOINT_DIR, newest_first), "best": (BEST_DIR, highest_first)}
 """What `load` may be asked for: the directory, and the order in which its steps are tried."""
 META_KEY = "meta"
-LOADER_KEYS = ("crop", "flip", "small", "patches", "cache_mb", "batch_size", "limit", "snr_db")
+TOWERS: Table = {"reader": build_reader}
+"""What is trained as systems are, and sends nothing."""
+LOADER_KEYS = ("crop", "flip", "small", "patches", "cache_mb", "teachers", "batch_size", "limit", "snr_db")
 """Keys of data sections that are not the source's."""
 
 
@@ -74,7 +78,9 @@ class Registry:
 
 def default_registry() -> Registry:
     """The parts of this package."""
-    return Registry(systems=SYSTEMS, channels=CHANNELS, encoders=ENCODERS, decoders=DECODERS, sources=SOURCES)
+    return Registry(
+        systems={**SYSTEMS, **TOWERS}, channels=CHANNELS, encoders=ENCODERS, decoders=DECODERS, sources=SOURCES
+    )
 
 
 def make(part: Callable[..., Any], options: Mapping[str, Any], *, path: str, beside: tuple[str, ...] = ()) -> Any:
@@ -162,13 +168,14 @@ def build(cfg: Config, registry: Registry) -> Trainable:
 
 
 def source(section: Mapping[str, Any], registry: Registry, *, path: str) -> Source:
-    """The data source of a section {source, **options}, with what the section's `small` and `patches` ask for.
+    """The data source of a section {source, **options}, with what its `teachers`, `small` and `patches` ask for.
 
     Raises:
       ConfigError: an option of the source that cannot be, or patches without a size.
       DataError: the pictures are not there.
     """
     made = _source(section, registry, path=path, beside=LOADER_KEYS)
+    made = joined(made, section.get("teachers", {}), path=path)
     crop, patches = section.get("crop"), section.get("patches", 0)
     if patches and (patches < 0 or crop is None):
         raise ConfigError(f"{path}.patches is {patches}; it must not be negative, and needs {path}.crop as their size")

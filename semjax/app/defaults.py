@@ -6,6 +6,13 @@ constructor; `semjax.app.config` adds them and checks them.
 
 from typing import Any
 
+TEACHERS: dict[str, Any] = {
+    "stores": (),  # folders of teacher stores on the section's pictures; none = pictures without labels
+    "scenarios": (),  # rows of the labels, by name; none = all that the stores know
+    "overrides": "",  # file of corrected labels
+    "regions": 0,  # columns of the labels; 0 = the most that a picture of the stores has
+}
+
 DEFAULTS: dict[str, Any] = {
     "seed": 0,  # of parameters, data order, noise
     "system": {"name": "deepjscc"},
@@ -20,6 +27,7 @@ DEFAULTS: dict[str, Any] = {
             "flip": "horizontal",  # mirrored half the time | none
             "small": "pad",  # pictures smaller than the crop: pad (by reflection) | drop
             "cache_mb": 512,  # decoded pictures kept in memory; 0 = none
+            "teachers": TEACHERS,
         },
         "batch_size": 32,  # over all devices
         "max_bad_rate": 0.01,  # share of the pictures read that may be unreadable before the run stops
@@ -29,6 +37,7 @@ DEFAULTS: dict[str, Any] = {
         "crop": None,  # side of a central crop; None = whole pictures
         "patches": 0,  # fixed patches of that size per picture, instead of the central one; `limit` counts patches
         "small": "pad",
+        "teachers": TEACHERS,
         "batch_size": 16,
         "limit": 64,  # pictures
         "snr_db": 10.0,
@@ -62,7 +71,7 @@ DEFAULTS: dict[str, Any] = {
     "compile_cache": None,  # folder of compiled programs that outlives the process; None = none
     "mesh": {"data": -1, "fsdp": 1, "model": 1},  # devices along each axis; -1 = all that are left
     "eval": {
-        "data": {"source": "scenes", "crop": None, "patches": 0, "small": "pad"},
+        "data": {"source": "scenes", "crop": None, "patches": 0, "small": "pad", "teachers": TEACHERS},
         "allow_reencoded": False,  # measure fidelity on small pictures that are copies through JPEG
         "channels": ({"name": "awgn"},),
         "snr_db": (1.0, 4.0, 7.0, 10.0, 13.0),

@@ -44,15 +44,17 @@ def dry_run(cfg: Config, registry: build.Registry) -> str:
         "",
         *(_flops(cfg, registry, trainable, state) if "transmit" in trainable.predict_fns() else ()),
         "",
-        *_memory(cfg, trainable, state, build.example_batch(cfg, cfg.data.batch_size, like=_labelled(cfg, registry))),
+        *_memory(cfg, trainable, state, build.example_batch(cfg, cfg.data.batch_size, like=labelled(cfg, registry))),
     ]
     return "\n".join(lines)
 
 
-def _labelled(cfg: Config, registry: build.Registry) -> Source | None:
+def labelled(cfg: Config, registry: build.Registry) -> Source | None:
     """The source of training, if its configuration asks it for labels; otherwise no picture need be there."""
     section = cfg.data.train
-    wanted = any(part.get("truth") or part.get("teachers") for part in (section, *section.get("parts", ())))
+    wanted = any(
+        part.get("truth") or part.get("teachers", {}).get("stores") for part in (section, *section.get("parts", ()))
+    )
     return build.source(section, registry, path="data.train") if wanted else None
 
 

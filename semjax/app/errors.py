@@ -13,6 +13,8 @@ from typing import ParamSpec
 
 from semjax.data.files import DataError
 from semjax.data.images import ImageError
+from semjax.store.layout import StoreError
+from semjax.store.overrides import OverridesError
 from semjax.training.checkpoint import CheckpointError
 
 EXIT_USER_ERROR, EXIT_FAILED, EXIT_PREEMPTED, EXIT_INTERRUPTED = 2, 3, 42, 130
@@ -56,7 +58,7 @@ def guard(main: Callable[Arguments, int]) -> Callable[Arguments, int]:
     def guarded(*args: Arguments.args, **kwargs: Arguments.kwargs) -> int:
         try:
             return main(*args, **kwargs)
-        except (UserError, DataError, ImageError, CheckpointError) as error:
+        except (UserError, DataError, ImageError, CheckpointError, StoreError, OverridesError) as error:
             print(f"error: {error}", file=sys.stderr)
             return EXIT_USER_ERROR
         except RunError as error:

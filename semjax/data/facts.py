@@ -16,7 +16,7 @@ from semjax.data.mixture import MixtureSource
 from semjax.data.patches import PatchSource
 from semjax.data.sources import SOURCES
 
-COMPARED = ("count", "sha256")
+COMPARED = ("count", "sha256", "teachers")
 
 
 def source_facts(source: Source, *, crop: int | None = None) -> dict[str, Any]:
@@ -28,7 +28,7 @@ def source_facts(source: Source, *, crop: int | None = None) -> dict[str, Any]:
 
     Returns:
       {"kind", "name", "split", "count", "sha256", "dropped"}, with `crop` also "padded" (how many pictures are smaller
-      than that), of a mixture "parts", the same facts of each part with its "weight", and of fixed patches "patches",
+      than that), where teachers were joined "teachers" (their fingerprints), of a mixture "parts", the same facts of each part with its "weight", and of fixed patches "patches",
       how many there are per picture. Values are plain.
     """
     core = unwrapped(source)
@@ -40,7 +40,8 @@ def source_facts(source: Source, *, crop: int | None = None) -> dict[str, Any]:
     if isinstance(core, PatchSource):
         return {**source_facts(core.source, crop=crop), "patches": core.count}
     small = {} if crop is None else {"padded": sum(_smaller(size_of(core, i), crop) for i in range(len(core)))}
-    return {**_facts(core), "sha256": _content(core), "dropped": getattr(core, "dropped", 0), **small}
+    facts = {**_facts(core), "sha256": _content(core), "dropped": getattr(core, "dropped", 0), **small}
+    return {**facts, **_teachers(source)}
 
 
 def check_same_source(old: Mapping[str, Any] | None, new: Mapping[str, Any], *, where: str = "data.train") -> None:
@@ -69,8 +70,8 @@ def _differences(old: Mapping[str, Any], new: Mapping[str, Any], where: str) -> 
             yield from _differences(a, b, f"{where}.parts[{i}]")
         return
     for key in COMPARED:
-        if key in old and old[key] != new[key]:
-            yield f"{where} {key} was {_short(old[key])} and is {_short(new[key])}"
+        if key in old and old[key] != new.get(key):
+            yield f"{where} {key} was {_short(old[key])} and is {_short(new.get(key))}"
 
 
 def _short(value: Any) -> str:
@@ -86,6 +87,14 @@ def _facts(core: Source) -> dict[str, Any]:
         "split": getattr(inner, "split", None),
         "count": len(core),
     }
+
+
+def _teachers(source: Source) -> dict[str, Any]:
+    """The fingerprints of the stores that the pictures are joined with."""
+    inner: Any = source
+    while inner is not None and not hasattr(inner, "fingerprints"):
+        inner = getattr(inner, "source", None)
+    return {} if inner is None else {"teachers": list(inner.fingerprints)}
 
 
 def _content(core: Source) -> str:

@@ -7,6 +7,7 @@ import jax
 import pytest
 
 from semjax.app import build, config
+from semjax.app.dry_run import labelled
 from semjax.app.optimizer import make_optimizer
 from semjax.training.phases import schedule
 from semjax.training.state import init_state
@@ -28,6 +29,8 @@ SPECS = [
     "swinjscc.py:accelerator",
     "swinjscc.py:base",
     "swinjscc.py:public_cifar",
+    "reader.py:full",
+    "reader.py:quick",
 ]
 
 
@@ -69,7 +72,7 @@ def test_a_configuration_is_plain_and_documented(path: pathlib.Path) -> None:
 def test_one_step_has_the_shapes_of_the_state(spec: str) -> None:
     cfg = load(spec)
     trainable, optimizer = build.build(cfg, REGISTRY), make_optimizer(cfg)
-    batch = build.example_batch(cfg, cfg.data.batch_size)
+    batch = build.example_batch(cfg, cfg.data.batch_size, like=labelled(cfg, REGISTRY))
     key = jax.random.key(0)
     state = jax.eval_shape(lambda key: init_state(trainable, optimizer, key, batch), key)
     stretches = schedule(trainable.PHASES, max(cfg.train.steps, 1))
@@ -78,7 +81,7 @@ def test_one_step_has_the_shapes_of_the_state(spec: str) -> None:
         after, metrics = jax.eval_shape(step, state, {}, batch, key)
         same = jax.tree.map(lambda a, b: (a.shape, a.dtype) == (b.shape, b.dtype), state, after)
         assert all(jax.tree.leaves(same))
-        assert {"loss", "mse", "lr"} <= set(metrics)
+        assert {"loss", "lr", *stretch.phase.weights} <= set(metrics)
         assert all(value.shape == () for value in metrics.values())
 
 

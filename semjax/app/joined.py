@@ -1,0 +1,43 @@
+"""Pictures joined with what teachers said of them, as the `teachers` section of a data section asks.
+
+    "teachers": {"stores": ("FOLDER", ...), "scenarios": ("driving", ...), "overrides": "FILE", "regions": 0}
+
+`stores` are folders that `python -m semjax.teachers` made; none joins nothing. `scenarios` are the rows of the labels,
+in that order (none named = all), `overrides` a file of corrections, `regions` the columns (0 = the most that a picture
+of the stores has). Folders may be given with `$NAME` and `~`.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from semjax.app.errors import explained
+from semjax.data.entries import digest_of
+from semjax.data.files import Source, located
+from semjax.store.join import TeacherJoin, Wanted
+from semjax.store.overrides import Overrides, read_overrides
+
+
+def joined(source: Source, teachers: Mapping[str, Any], *, path: str) -> Source:
+    """The source with the labels of its teachers, or as it is if no store is named.
+
+    Args:
+      source: the pictures.
+      teachers: the section.
+      path: dotted path of the data section, for error messages.
+
+    Raises:
+      StoreError, OverridesError: stores or corrections that are not there, damaged or of other pictures.
+    """
+    if not teachers.get("stores"):
+        return source
+    with explained(f"{path}.teachers"):
+        corrections = teachers["overrides"]
+        wanted = Wanted(scenarios=tuple(teachers["scenarios"]) or None, regions=teachers["regions"] or None)
+        made: Any = TeacherJoin(
+            source,
+            [located(folder) for folder in teachers["stores"]],
+            Overrides(read_overrides(located(corrections))) if corrections else None,
+            wanted=wanted,
+            picture_sha=digest_of,
+        )
+    return made
