@@ -85,7 +85,7 @@ class ScenesSource:
         return self.count
 
     def __getitem__(self, index: int) -> Record:
-        scene, drawn = self._draw(index)
+        scene, drawn = self.drawn(index)
         image = images.from_uint8(images.to_uint8(np.asarray(drawn.image)))
         known = self._known(scene, drawn.ids) if self.truth else {}
         record: Any = {"image": image, "id": range(self.count)[index], **known}
@@ -115,13 +115,14 @@ class ScenesSource:
 
     def scene(self, index: int) -> Scene:
         """The graph of scene `index`, as numpy arrays."""
-        return self._draw(index)[0]
+        return self.drawn(index)[0]
 
     def rendered(self, index: int) -> RenderedScene:
         """The picture (not rounded) and the id map of scene `index`, as numpy arrays."""
-        return self._draw(index)[1]
+        return self.drawn(index)[1]
 
-    def _draw(self, index: int) -> tuple[Scene, RenderedScene]:
+    def drawn(self, index: int) -> tuple[Scene, RenderedScene]:
+        """Both: the graph of scene `index`, and its picture and id map."""
         # Allowed here although training loops forbid implicit transfers: this is the host making data.
         with jax.default_device(_host()), jax.transfer_guard("allow"):
             drawn = _drawer(self.config, self.split, self.size)(self.seed, range(self.count)[index])

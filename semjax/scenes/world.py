@@ -9,7 +9,8 @@ objects always find a place.
 
 Splits: `train`, `val` and `test` are alike and hold nothing that is held out. `unseen_class` has one object of a
 held-out shape, `unseen_combo` one of a held-out pair of shape and colour (each known apart), both in one of the two
-nearest slots; `unseen_background` has the held-out background.
+nearest slots; `unseen_background` has the held-out background. `unseen_scenario` has scenes alike `test`, to be judged
+under held-out wordings of the scenarios (see `wordings`).
 """
 
 import dataclasses
@@ -25,7 +26,7 @@ from semjax.types import struct
 COLOURS = ("red", "green", "blue", "yellow", "purple", "cyan", "grey", "orange")
 TEXTURES = ("plain", "stripes", "dots")
 BACKGROUNDS = ("sky", "grass", "road", "brick")
-SPLITS = ("train", "val", "test", "unseen_class", "unseen_combo", "unseen_background")
+SPLITS = ("train", "val", "test", "unseen_class", "unseen_combo", "unseen_background", "unseen_scenario")
 
 SLOTS = 5
 Leaf = Array | np.ndarray  # a drawn scene may be brought to the host

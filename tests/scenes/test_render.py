@@ -79,22 +79,31 @@ def test_area_and_extent_of_every_shape(name):
     assert np.hypot(x, y)[ids == 1].max() <= 0.6
 
 
-def test_id_map_is_exact_over_random_scenes():
-    axis = (np.arange(64) + 0.5) / 64 * 2 - 1
+@pytest.mark.parametrize("size", [64, 128, 256])
+def test_id_map_is_exact_over_random_scenes(size):
+    axis = (np.arange(size) + 0.5) / size * 2 - 1
     x, y = np.meshgrid(axis, axis)
     wrong = total = 0
-    for i in range(24):
+    for i in range(1536 // size):
         s = jax.device_get(sample(jax.random.key(i), SceneConfig(), "unseen_class"))
-        expected = np.zeros((64, 64), int)
+        expected = np.zeros((size, size), int)
         for slot in reversed(range(SLOTS)):
             u, v = (x - s.centre[slot, 0]) / s.radius[slot], (s.centre[slot, 1] - y) / s.radius[slot]
             if s.present[slot]:
                 expected[twin(SHAPES[s.shape[slot]], u, v)] = slot + 1
-        wrong += (np.asarray(draw(s, 64).ids) != expected).sum()
+        wrong += (np.asarray(draw(s, size).ids) != expected).sum()
         total += (expected > 0).sum()
     # A pixel centre may lie within rounding of an outline.
     assert total > 10_000
     assert wrong <= 3
+
+
+def test_what_is_present_is_seen(singles):
+    count = jax.jit(truth)
+    for s in singles[:400]:
+        seen = count(s, draw(s, 64).ids)
+        np.testing.assert_array_equal(seen.visible, s.present)
+        assert np.asarray(seen.pixels)[s.present].min() > 30
 
 
 def test_distance_has_unit_slope_at_the_outline():

@@ -121,6 +121,14 @@ def test_a_wrong_configuration_is_refused(settings):
         SceneConfig(**settings)
 
 
+def test_a_split_keeps_its_scenes():
+    """The random numbers of a split depend on its place: new splits come last."""
+    assert SPLITS.index("unseen_background") == 5
+    assert SPLITS[6:] == ("unseen_scenario",)
+    assert scenes("test").seed[:2].tolist() == [416911588, 2020149808]
+    assert scenes("unseen_background").seed[:2].tolist() == [3994989518, 1539478656]
+
+
 def test_wrong_and_empty_splits_are_refused():
     with pytest.raises(ValueError, match="'dev' is not one of: train, val"):
         sample_scene(jax.random.key(0), CFG, "dev")
