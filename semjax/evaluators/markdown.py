@@ -43,7 +43,10 @@ OPTIONS = {
     **{"interval": "", "values": "", "references": "", "check": ""},
 }
 HEADINGS = {"snr_db": "{} dB", "cbr_total": "cbr {}", "cbr_analog": "cbr {}", "cbr": "cbr {}"}
-PROVENANCE = ("dataset", "split", "channel", "csi", "metric", "n_images", "n_draws", "seed", "commit", "config_hash")
+PROVENANCE = (
+    *("dataset", "split", "channel", "csi", "metric", "n_images", "n_objects", "n_draws", "seed", "commit"),
+    "config_hash",
+)
 COST_PROVENANCE = ("commit", "config_hash", "device", "height", "width", "batch")
 
 
