@@ -11,7 +11,9 @@ killed   in one process, ended by SIGKILL at a random moment of its work, and ru
 two      as two processes (`--processes 2`)
 
 All files of the three must have the same bytes. Then records of each whole store are read at random places. A way that
-is done is noted in DIR/done.json and not run again; the same command goes on. The result is precompute.json.
+is done is noted in DIR/done.json and not run again; the same command goes on. The result is precompute.json, a row per
+teacher: pictures per second of one process and of two together (starting aside), shards that the killed run had finished
+and that were made anew, whether all bytes are the same, milliseconds to read a record, bytes of one.
 """
 
 import argparse
@@ -119,6 +121,20 @@ def measure(teacher: str, flags: argparse.Namespace, done: dict[str, Any], note:
         print(place, done[place], flush=True)
 
 
+def figures(teacher: str, flags: argparse.Namespace, done: dict[str, Any]) -> dict[str, Any]:
+    """The figures of one teacher, for its row."""
+    whole, again, two = (done[f"{teacher} {way}"] for way in WAYS)
+    return {
+        "images_per_s": whole["pictures"] / whole["working_seconds"],
+        "images_per_s_two": two["pictures"] / two["working_seconds"],
+        "shards_kept": again["shards_there"],
+        "shards_anew": again["shards_computed"],
+        "half_written": again["half_written_files"],
+        "same_bytes": "yes" if again["same_bytes_as_whole"] and two["same_bytes_as_whole"] else "NO",
+        **reading(flags.work / "whole" / teacher),
+    }
+
+
 def main() -> int:
     """Measures and writes precompute.json; 1 where bytes differ."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -134,28 +150,23 @@ def main() -> int:
     settings = {"count": flags.count, "shards": flags.shards}
     if done.setdefault("settings", settings) != settings:
         raise SystemExit(f"error: {note} is of {done['settings']}; name another --work")
-    load = os.getloadavg()[:2]
+    load = os.getloadavg()[0]
     for teacher in TEACHERS:
         measure(teacher, flags, done, note)
-    teachers = {
-        teacher: {
-            **{way: done[f"{teacher} {way}"] for way in WAYS},
-            "images_per_s": flags.count / done[f"{teacher} whole"]["working_seconds"],
-            "images_per_s_of_two_processes": flags.count / done[f"{teacher} two"]["working_seconds"],
-            "read": reading(flags.work / "whole" / teacher),
-        }
-        for teacher in TEACHERS
-    }
-    found = {
-        "teachers": teachers,
-        "scenes": f"{flags.count} of 64 x 64, {flags.shards} shards",
-        "load_average": load,
-        "machine": f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}",
+    about = {
+        "dataset": "scenes",
+        "split": "train",
+        "n_images": flags.count,
+        "shards": flags.shards,
+        "device": f"{os.cpu_count()} cores, {platform.machine()}",
+        "load_average": round(load, 2),
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
-        "commit": git_state()["commit"],
+        "commit": git_state()["commit"][:12],
     }
+    rows = [{"system": teacher, **figures(teacher, flags, done), **about} for teacher in TEACHERS]
     flags.results.mkdir(parents=True, exist_ok=True)
-    (flags.results / "precompute.json").write_text(json.dumps(found, indent=2) + "\n")
+    told = ",\n".join("  " + json.dumps(row) for row in rows)
+    (flags.results / "precompute.json").write_text(f"[\n{told}\n]\n")
     same = all(done[f"{teacher} {way}"]["same_bytes_as_whole"] for teacher in TEACHERS for way in WAYS)
     print("all bytes are the same" if same else "error: bytes differ")
     return 0 if same else 1

@@ -8,7 +8,7 @@ import argparse
 import json
 import pathlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
@@ -25,6 +25,7 @@ from semjax.types import Tree
 MAX_BYTES = 8 << 20
 PLACES = ("root", "roots", "path")
 DTYPES = ("bfloat16", "float32")
+EVALUATE = "\nEvaluate: `python eval.py --checkpoint {name}`\n"
 
 
 def export(workdir: str | pathlib.Path, out: str | pathlib.Path, *, registry: build.Registry, dtype: str) -> int:
@@ -93,22 +94,36 @@ def _without_places(cfg: Config) -> Config:
 
 
 def _card(name: str, cfg: Config, facts: dict[str, Any], *, count: int) -> str:
-    data = ", ".join(f"{key} {value}" for key, value in cfg.data.train.items() if key != "cache_mb")
     phases = "; ".join(f"{p['name']}: SNR {p['snr_db'][0]:g} to {p['snr_db'][1]:g} dB" for p in cfg.phases)
     return f"""# {name}
 
 | | |
 |---|---|
-| system | {cfg.system.name}, cbr {cfg.system.get("cbr", "-")} |
-| channel in training | {cfg.channel.name} |
+{_what(cfg)}
 | phases | {phases or "the system's own"} |
-| training pictures | {data} |
+| training pictures | {_pictures(cfg.data.train)} |
 | steps, batch, seed | {facts.get("step")}, {cfg.data.batch_size}, {cfg.seed} |
 | parameters | {count:,}, averaged, stored as {facts["stored_as"]} |
 | configuration | {facts.get("config_hash")} (config.json) |
+{"" if cfg.system.name in build.TOWERS else EVALUATE.format(name=name)}"""
 
-Evaluate: `python eval.py --checkpoint {name}`
-"""
+
+def _what(cfg: Config) -> str:
+    """The lines on what was trained: a system over a channel, or a network that sends nothing."""
+    if cfg.system.name in build.TOWERS:
+        return f"| network | {cfg.system.name} |"
+    system = f"| system | {cfg.system.name}, cbr {cfg.system.get('cbr', '-')} |"
+    return f"{system}\n| channel in training | {cfg.channel.name} |"
+
+
+def _pictures(section: Mapping[str, Any]) -> str:
+    """What a data section asks for, in words; of a mixture each part."""
+    parts = " + ".join(f"({_pictures(part)})" for part in section.get("parts", ()))
+    plain = {key: value for key, value in section.items() if key not in ("cache_mb", "parts", "teachers")}
+    if section.get("teachers", {}).get("stores"):
+        plain["teachers"] = ", ".join(pathlib.PurePath(store).name for store in section["teachers"]["stores"])
+    told = ", ".join(f"{key} {value}" for key, value in plain.items())
+    return f"{told}: {parts}" if parts else told
 
 
 @guard

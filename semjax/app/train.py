@@ -17,7 +17,7 @@ import jax
 from ml_collections import ConfigDict
 
 from semjax.app import config, setback, start
-from semjax.app.build import Registry, default_registry, to_batch
+from semjax.app.build import TOWERS, Registry, default_registry, to_batch
 from semjax.app.compile_cache import compile_cache
 from semjax.app.config import Config
 from semjax.app.defaults import DEFAULTS
@@ -142,6 +142,13 @@ def prepare_cpu(cfg: Config) -> None:
     keep_freed_memory()
 
 
+def _next(cfg: Config, workdir: str) -> str:
+    """What to do with what was trained."""
+    if cfg.system.name in TOWERS:
+        return f"ship it with: python -m semjax.app.export {workdir} OUT"
+    return f"evaluate with: python eval.py --checkpoint {workdir}"
+
+
 @guard
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line; returns the exit code."""
@@ -160,7 +167,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not flags.workdir:
         raise UserError("--workdir=DIR is needed: where the run keeps its checkpoints and its log")
     result = train(cfg, workdir=flags.workdir, registry=registry)
-    print(f"{result.step}/{cfg.train.steps} steps done; evaluate with: python eval.py --checkpoint {flags.workdir}")
+    print(f"{result.step}/{cfg.train.steps} steps done; {_next(cfg, flags.workdir)}")
     return result.exit_code
 
 
