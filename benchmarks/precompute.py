@@ -12,7 +12,7 @@ two      as two processes (`--processes 2`)
 
 All files of the three must have the same bytes. Then records of each whole store are read at random places. A way that
 is done is noted in DIR/done.json and not run again; the same command goes on. The result is precompute.json, a row per
-teacher: pictures per second of one process and of two together (starting aside), shards that the killed run had finished
+teacher: pictures per second of one process and of two together (starting aside), shards that the killed run had done
 and that were made anew, whether all bytes are the same, milliseconds to read a record, bytes of one.
 """
 

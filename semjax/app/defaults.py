@@ -80,6 +80,7 @@ DEFAULTS: dict[str, Any] = {
         "mismatch_rate": None,  # rate token of that; None = the highest of `rates`
         "draws": 1,  # channel draws per picture
         "metrics": ("psnr", "ssim", "papr_db", "power_p999_db"),
+        "scenario": "",  # of scenes: a reader is asked about what arrived, under this scenario ("drawn" = each its own)
         "batch_size": 16,
         "limit": None,  # pictures; None = all
         "seed": 0,

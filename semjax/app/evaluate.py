@@ -10,7 +10,6 @@ them all.
 import argparse
 import dataclasses
 import functools
-import itertools
 import logging
 import pathlib
 import sys
@@ -20,15 +19,18 @@ from typing import Any
 from tqdm import tqdm
 
 from semjax.app import beside, build, config
+from semjax.app.asking import baselines, exam_of
 from semjax.app.beside import Entry
 from semjax.app.errors import ConfigError, UserError, explained, guard
-from semjax.app.links import check_link, check_sends, fitted, links_of
+from semjax.app.lanes import Leg, lanes_of, legs
+from semjax.app.links import check_sends, links_of
 from semjax.contracts import Channel
 from semjax.data.files import Source
 from semjax.data.jpeg_traces import check_lossless
 from semjax.data.loader import eval_batches
 from semjax.evaluators import numbers, report, results
 from semjax.evaluators.cost import cost
+from semjax.evaluators.exam import SceneExam
 from semjax.evaluators.gallery import Gallery, shown_points
 from semjax.evaluators.paired import GAIN_OVER, Measured, gains, unequal_rates
 from semjax.evaluators.results import Row
@@ -36,7 +38,7 @@ from semjax.evaluators.sweep import Sweep
 
 LOG = logging.getLogger(__name__)
 SHOWN_PICTURES = 3
-TERMINAL_METRICS = ("psnr", "ssim", "outage")
+TERMINAL_METRICS = ("psnr", "ssim", "outage", "answer_intent", "answer_control")
 QUIET_S, EVERY_S = 60.0, 60.0
 """Where there is no terminal, progress is told of only what takes longer than this, and only so often."""
 
@@ -72,24 +74,31 @@ def evaluate(
     _only_evaluation(overrides)
     loaded = _loaded(checkpoint, registry)
     cfg: Any = config.resolve(loaded.cfg, registry, overrides)
-    source = build.source(cfg.eval.data, registry, path="eval.data")
-    if not len(source):
-        raise UserError("eval.data holds no picture; set --config.eval.data to a source that does")
+    source = _pictures(cfg, registry)
     reencoded = check_lossless(source, allowed=cfg.eval.allow_reencoded, limit=cfg.eval.limit)
     entries = beside.entries(cfg, loaded, registry)
-    lanes = _lanes(cfg, registry, entries)
+    lanes = lanes_of(cfg, registry, entries)
     gallery = _gallery(cfg, entries[0], lanes)
     with explained("eval"):
-        legs = [leg for entry in entries for leg in _legs(entry, lanes)]
-        sweeps = [_sweep(leg, cfg, source, gallery, told=_told(cfg, entries[0])) for leg in legs]
+        ways = [leg for entry in entries for leg in legs(entry, lanes)]
+        exam = exam_of(cfg, source)
+        sweeps = [_sweep(leg, cfg, source, gallery, told=_told(cfg, entries[0]), exam=exam) for leg in ways]
         make_folder(folder)
-        found = _run(sweeps, legs, cfg, source)
+        found = _run(sweeps, ways, cfg, source)
     _write_pictures(found.systems, folder)
-    rows, facts = found.rows(), {**beside.provenance(entries[0].origin, cfg), **reencoded}
+    rows = found.rows() + ([] if exam is None else [*baselines(exam, found.systems[0])])
+    facts = {**beside.provenance(entries[0].origin, cfg), **reencoded}
     title = f"{facts['System']} on {facts['Pictures']}"
     shown = {"samples": gallery.samples(), "costs": found.costs, "notes": found.notes()}
     index = report.write(rows, folder, title=title, provenance=facts, **shown)
     return Evaluated(rows=rows, costs=found.costs, index=index)
+
+
+def _pictures(cfg: Any, registry: build.Registry) -> Source:
+    source = build.source(cfg.eval.data, registry, path="eval.data")
+    if not len(source):
+        raise UserError("eval.data holds no picture; set --config.eval.data to a source that does")
+    return source
 
 
 def _loaded(checkpoint: pathlib.Path, registry: build.Registry) -> build.Loaded:
@@ -118,20 +127,6 @@ def make_folder(folder: pathlib.Path) -> None:
         raise UserError(f"{folder} cannot hold output ({error.strerror}); name a folder with --output=DIR") from error
 
 
-def channels(cfg: Any, registry: build.Registry) -> dict[str, Channel]:
-    """The channels of `cfg.eval` by name; where a name comes twice, the options that differ are added to it."""
-    parts = build.ConfiguredParts(registry=registry)
-    sections: list[Mapping[str, Any]] = [dict(section) for section in cfg.eval.channels]
-    made = {}
-    for section in sections:
-        alike = [other for other in sections if other["name"] == section["name"]]
-        differ = [key for key in section if len({str(other[key]) for other in alike}) > 1]
-        made[" ".join([section["name"], *(f"{key}={section[key]}" for key in differ)])] = parts.channel(section)
-    if not made:
-        raise ConfigError('eval.channels is empty; name at least one, such as ({"name": "awgn"},)')
-    return made
-
-
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class _Told:
     """SNRs that both ends are told while the channel has others, and the rate token of that."""
@@ -153,32 +148,7 @@ def _gallery(cfg: Any, own: Entry, lanes: Mapping[str, Channel]) -> Gallery:
     return Gallery(channel=next(iter(lanes)), points=points, pictures=SHOWN_PICTURES)
 
 
-def _lanes(cfg: Any, registry: build.Registry, entries: Sequence[Entry]) -> dict[str, Channel]:
-    """The channels, which can carry every system's digital streams."""
-    lanes = channels(cfg, registry)
-    for entry, (name, channel) in itertools.product(entries, lanes.items()):
-        check_link(entry.trainable, name, channel, links_of(cfg, entry.trainable))
-    return lanes
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class _Leg:
-    """A system over the channels that it can be sent over as it is."""
-
-    entry: Entry
-    lanes: Mapping[str, Channel]
-
-
-def _legs(entry: Entry, lanes: Mapping[str, Channel]) -> Iterator[_Leg]:
-    """One for all channels; where a system makes its message to the channel's measure (it has `over`), one for each."""
-    if not hasattr(entry.trainable, "over"):
-        yield _Leg(entry=entry, lanes=lanes)
-        return
-    for name, channel in lanes.items():
-        yield _Leg(entry=dataclasses.replace(entry, trainable=fitted(entry.trainable, channel)), lanes={name: channel})
-
-
-def _sweep(leg: _Leg, cfg: Any, source: Source, gallery: Gallery, *, told: _Told) -> Sweep:
+def _sweep(leg: Leg, cfg: Any, source: Source, gallery: Gallery, *, told: _Told, exam: SceneExam | None) -> Sweep:
     asked, entry = cfg.eval, leg.entry
     return Sweep(
         trainable=entry.trainable,
@@ -194,6 +164,7 @@ def _sweep(leg: _Leg, cfg: Any, source: Source, gallery: Gallery, *, told: _Told
         seed=asked.seed,
         links=links_of(cfg, entry.trainable),
         watch=gallery.watch(entry.origin.system),
+        exam=exam,
     )
 
 
@@ -221,7 +192,7 @@ class _Found:
         return [line for baseline in baselines for line in unequal_rates(own, baseline)]
 
 
-def _run(sweeps: Sequence[Sweep], legs: Sequence[_Leg], cfg: Any, source: Source) -> _Found:
+def _run(sweeps: Sequence[Sweep], ways: Sequence[Leg], cfg: Any, source: Source) -> _Found:
     """What every system gave and costs, with a line of progress; rates and channels of one system are joined."""
     count = len(source) if cfg.eval.limit is None else min(cfg.eval.limit, len(source))
     total = count * sum(sweep.points_per_picture for sweep in sweeps)
@@ -229,15 +200,15 @@ def _run(sweeps: Sequence[Sweep], legs: Sequence[_Leg], cfg: Any, source: Source
     found: dict[tuple[str, str], Measured] = {}
     costs: list[Row] = []
     with tqdm(total=total, unit="picture", delay=delay, mininterval=every) as bar:
-        for sweep, leg in zip(sweeps, legs, strict=True):
+        for sweep, leg in zip(sweeps, ways, strict=True):
             entry = leg.entry
             bar.set_postfix_str(entry.origin.system, refresh=False)
             watched = dataclasses.replace(sweep, progress=bar.update)
             part = watched.measure(entry.variables, {})
             place = (entry.origin.system, entry.origin.variant)
-            first = next(iter(leg.lanes)) == next(iter(legs[0].lanes))
+            first = next(iter(leg.lanes)) == next(iter(ways[0].lanes))
             found[place] = found[place].joined(part) if place in found else part
-            if cfg.eval.cost and first and entry.rates[-1] == legs[0].entry.rates[-1]:
+            if cfg.eval.cost and first and entry.rates[-1] == ways[0].entry.rates[-1]:
                 costs += _cost(watched, entry, cfg, source)
     return _Found(systems=list(found.values()), costs=costs)
 

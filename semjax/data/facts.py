@@ -28,8 +28,8 @@ def source_facts(source: Source, *, crop: int | None = None) -> dict[str, Any]:
 
     Returns:
       {"kind", "name", "split", "count", "sha256", "dropped"}, with `crop` also "padded" (how many pictures are smaller
-      than that), where teachers were joined "teachers" (their fingerprints), of a mixture "parts", the same facts of each part with its "weight", and of fixed patches "patches",
-      how many there are per picture. Values are plain.
+      than that), where teachers were joined "teachers" (fingerprints), of a mixture "parts", the same facts of each
+      part with its "weight", and of fixed patches "patches", how many there are per picture. Values are plain.
     """
     core = unwrapped(source)
     if isinstance(core, MixtureSource):

@@ -7,8 +7,12 @@ from html import escape
 from semjax.evaluators import monotone, page, plots, references
 from semjax.evaluators.paired import GAIN_OVER
 from semjax.evaluators.results import Row, cbr_name, distinct, matched
+from semjax.evaluators.shares import RATIOS
 
-DIGITS = {"psnr": 2, "psnr_of_mean_mse": 2, "ssim": 3, "ms_ssim": 3, "papr_db": 2, "power_p999_db": 2}
+DIGITS = {
+    **{"psnr": 2, "psnr_of_mean_mse": 2, "ssim": 3, "ms_ssim": 3, "papr_db": 2, "power_p999_db": 2},
+    **dict.fromkeys(RATIOS, 3),
+}
 NAMED_AT_MOST = 12
 """Points or steps that a note names; of more it gives the number."""
 

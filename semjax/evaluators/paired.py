@@ -9,8 +9,9 @@ import dataclasses
 import math
 from collections.abc import Iterator, Mapping, Sequence
 
-from semjax.evaluators.bootstrap import Pictures, paired_difference
+from semjax.evaluators.bootstrap import Interval, Pictures, paired_difference
 from semjax.evaluators.results import Row, picture_name
+from semjax.evaluators.shares import RATIOS, share_gain
 from semjax.metrics import SIGNAL_METRICS
 
 GAIN_OVER = "_gain_over_"
@@ -43,7 +44,7 @@ def gains(system: Measured, baseline: Measured) -> Iterator[Row]:
         name = _point(row)
         if row["metric"] in SIGNAL_METRICS or not (name in system.pictures and name in baseline.pictures):
             continue
-        difference = paired_difference(system.pictures[name], baseline.pictures[name])
+        difference = _difference(system, baseline, row)
         yield {
             **row,
             "metric": f"{row['metric']}{GAIN_OVER}{_named(baseline.rows[0])}",
@@ -51,6 +52,14 @@ def gains(system: Measured, baseline: Measured) -> Iterator[Row]:
             "ci_low": difference.low,
             "ci_high": difference.high,
         }
+
+
+def _difference(system: Measured, baseline: Measured, row: Row) -> Interval:
+    """The gain at a point; a metric that is a share of questions is compared over the questions."""
+    a, b = system.pictures[_point(row)], baseline.pictures[_point(row)]
+    if row["metric"] not in RATIOS:
+        return paired_difference(a, b)
+    return share_gain(a, b, system.pictures[_point({**row, "metric": RATIOS[row["metric"]]})])
 
 
 def unequal_rates(system: Measured, baseline: Measured) -> list[str]:

@@ -23,6 +23,12 @@ LABELS = {
     "ssim": "SSIM",
     "ms_ssim": "MS-SSIM",
     "mse": "MSE",
+    "answer_intent": "Answers right, intent",
+    "answer_control": "Answers right, control",
+    "answer": "Answers right",
+    "match_intent": "Answers as on the original, intent",
+    "match_control": "Answers as on the original, control",
+    "match": "Answers as on the original",
     "papr_db": "Peak over mean power (dB)",
     "power_p999_db": "99.9 % quantile of the power over its mean (dB)",
 }

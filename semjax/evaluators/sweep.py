@@ -30,6 +30,7 @@ from semjax.evaluators.base import Chain, chain, public_of
 from semjax.evaluators.bootstrap import Interval, Pictures, mean_interval
 from semjax.evaluators.paired import Measured
 from semjax.evaluators.results import Row
+from semjax.evaluators.shares import RATIOS, Exam, share
 from semjax.evaluators.tally import KINDS, Agreed, Heard, Point, Tally
 from semjax.link import transport
 from semjax.link.rate import rates
@@ -82,6 +83,7 @@ class Sweep:
       links: the digital link over a channel.
       progress: called with the number of pictures whenever a batch has met one point on every channel.
       watch: called with everything that is received.
+      exam: asks about what is received; its metrics come after the others.
     """
 
     trainable: Trainable
@@ -98,6 +100,7 @@ class Sweep:
     links: Callable[[Channel], transport.Transport] = transport.ideal_link
     progress: Callable[[int], None] = lambda pictures: None
     watch: Callable[[Heard], None] = lambda heard: None
+    exam: Exam | None = None
 
     def __post_init__(self) -> None:
         """Refuses unknown metrics and empty sweeps."""
@@ -185,6 +188,8 @@ class Sweep:
                         sent, channel=channel, key=key, draw=draw, ids=ids, snr_db=true, told_snr_db=public.snr_db
                     )
                     restored = self.chain.decode(variables, frozen, received=received, public=public)
+                    counted = {} if self.exam is None else self.exam.counts(jax.device_get(restored), batch)
+                    scores = {**_score(restored, image, names), **peaks, **self._outage(received)}
                     yield Heard(
                         channel=lane,
                         snr_db=snr_db,
@@ -193,7 +198,7 @@ class Sweep:
                         draw=draw,
                         batch=batch,
                         image=restored,
-                        scores=jax.device_get({**_score(restored, image, names), **peaks, **self._outage(received)}),
+                        scores={**jax.device_get(scores), **counted},
                         spent=rates(received.uses, height=public.height, width=public.width),
                     )
                 self.progress(int(np.sum(batch["_mask"])))
@@ -221,27 +226,30 @@ class Sweep:
             if pictures is None:
                 continue
             interval = mean_interval(pictures.values)
-            side_link, terms = self.chain.side_link(self.channels[point.channel])
-            if metric == OF_MEAN_MSE:
-                interval = _in_db(interval)
-            yield {
-                **dataclasses.asdict(self.origin),
-                "channel": point.channel,
-                "csi": csi_name(self.channels[point.channel]),
-                "side_link": side_link,
-                "link_terms": terms,
-                "snr_db": point.snr_db,
-                "told_snr_db": point.told_snr_db,
-                "rate": point.rate,
-                **{f"cbr_{kind}": point.cbr[kind] for kind in KINDS},
-                "metric": metric,
-                "mean": interval.mean,
-                "ci_low": interval.low,
-                "ci_high": interval.high,
-                "n_images": len(pictures.ids),
-                "n_draws": self.draws,
-                "seed": self.seed,
-            }
+            yield self._row(point, metric, _in_db(interval) if metric == OF_MEAN_MSE else interval, pictures)
+        for metric in RATIOS if self.exam else ():
+            yield self._row(point, metric, share(point.values, metric), point.values[metric])
+
+    def _row(self, point: Point, metric: str, found: Interval, pictures: Pictures) -> Row:
+        side_link, terms = self.chain.side_link(self.channels[point.channel])
+        return {
+            **dataclasses.asdict(self.origin),
+            "channel": point.channel,
+            "csi": csi_name(self.channels[point.channel]),
+            "side_link": side_link,
+            "link_terms": terms,
+            "snr_db": point.snr_db,
+            "told_snr_db": point.told_snr_db,
+            "rate": point.rate,
+            **{f"cbr_{kind}": point.cbr[kind] for kind in KINDS},
+            "metric": metric,
+            "mean": found.mean,
+            "ci_low": found.low,
+            "ci_high": found.high,
+            "n_images": len(pictures.ids),
+            "n_draws": self.draws,
+            "seed": self.seed,
+        }
 
 
 @functools.partial(jax.jit, static_argnums=2)

@@ -59,9 +59,18 @@ class ScenesAlbum:
         questions: Callable[[Graph, int], Sequence[AskedQuestion]] = every_question,
         **world: Any,
     ):
-        self.source = ScenesSource(size=size, split=split, count=count, seed=seed, **world)
-        self.split, self._ask = split, questions
-        wording = TRAINING_WORDINGS if split == "unseen_scenario" else 0
+        self._show(ScenesSource(size=size, split=split, count=count, seed=seed, **world), questions)
+
+    @classmethod
+    def of(cls, source: ScenesSource) -> "ScenesAlbum":
+        """The album of a source's scenes."""
+        made = cls.__new__(cls)
+        made._show(source, every_question)
+        return made
+
+    def _show(self, source: ScenesSource, questions: Callable[[Graph, int], Sequence[AskedQuestion]]) -> None:
+        self.source, self.split, self._ask = source, source.split, questions
+        wording = TRAINING_WORDINGS if self.split == "unseen_scenario" else 0
         self.scenarios = tuple(Scenario(name=each.name, text=text_of(i, wording)) for i, each in enumerate(SCENARIOS))
 
     def __len__(self) -> int:
@@ -90,12 +99,22 @@ class ScenesAlbum:
         """What each scene is called."""
         return [name_of(self.source, index) for index in range(len(self))]
 
+    def asked(self, index: int) -> tuple[AskedQuestion, ...]:
+        """The questions on scene `index`, with their programs and relevant regions."""
+        index = range(len(self))[index]
+        return tuple(self._ask(graph_of(self.source.scene(index)), self._seed(index)))
+
+    def _seed(self, index: int) -> int:
+        """A 32-bit number made of the source's seed, the split and the scene's place."""
+        told = (self.source.seed, self.split, index)
+        return int.from_bytes(hashlib.sha256(repr(told).encode()).digest()[:4], "little")
+
     def view(self, index: int) -> View:
         """Scene `index`; `given` has its `scene`, its `graph` and its `name`."""
         index = range(len(self))[index]
         scene, rendered = self.source.drawn(index)
         pixels, ids = images.to_uint8(np.asarray(rendered.image)), np.asarray(rendered.ids)
-        graph, seed = graph_of(scene), _seed(self.source.seed, self.split, index)
+        graph, seed = graph_of(scene), self._seed(index)
         regions = _regions(scene, graph, ids)
         return View(
             id=index,
@@ -107,11 +126,6 @@ class ScenesAlbum:
             proposals=_proposals(regions, decoys(scene, ids, seed), seed),
             given={"scene": scene, "graph": graph, "name": name_of(self.source, index)},
         )
-
-
-def _seed(*told: object) -> int:
-    """A 32-bit number made of the values."""
-    return int.from_bytes(hashlib.sha256(repr(told).encode()).digest()[:4], "little")
 
 
 def _regions(scene: Scene, graph: Graph, ids: np.ndarray) -> Regions:

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from semjax.app import build, config, evaluate, train
+from semjax.app import build, config, evaluate, lanes, train
 from semjax.app.errors import ConfigError, UserError
 from semjax.channels.base import normalize_power
 from semjax.evaluators import plots, results
@@ -306,5 +306,5 @@ def test_channels_of_one_name_are_told_apart_by_their_options(shipped: pathlib.P
     registry = build.default_registry()
     sections = "({'name': 'awgn'}, {'name': 'rayleigh'}, {'name': 'rayleigh', 'csi': 'pilots', 'pilots': 4})"
     cfg = config.resolve(build.load(shipped, registry).cfg, registry, [("eval.channels", sections)])
-    names = list(evaluate.channels(cfg, registry))
+    names = list(lanes.channels(cfg, registry))
     assert names == ["awgn", "rayleigh csi=perfect pilots=None", "rayleigh csi=pilots pilots=4"]
