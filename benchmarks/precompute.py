@@ -150,6 +150,7 @@ def main() -> int:
     settings = {"count": flags.count, "shards": flags.shards}
     if done.setdefault("settings", settings) != settings:
         raise SystemExit(f"error: {note} is of {done['settings']}; name another --work")
+    commit = done.setdefault("commit", git_state()["commit"][:12])  # of the timings, whenever the rest is done
     load = os.getloadavg()[0]
     for teacher in TEACHERS:
         measure(teacher, flags, done, note)
@@ -161,7 +162,7 @@ def main() -> int:
         "device": f"{os.cpu_count()} cores, {platform.machine()}",
         "load_average": round(load, 2),
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
-        "commit": git_state()["commit"][:12],
+        "commit": commit,
     }
     rows = [{"system": teacher, **figures(teacher, flags, done), **about} for teacher in TEACHERS]
     flags.results.mkdir(parents=True, exist_ok=True)
