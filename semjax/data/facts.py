@@ -16,7 +16,7 @@ from semjax.data.mixture import MixtureSource
 from semjax.data.patches import PatchSource
 from semjax.data.sources import SOURCES
 
-COMPARED = ("count", "sha256", "teachers")
+COMPARED = ("count", "sha256", "stores")
 
 
 def source_facts(source: Source, *, crop: int | None = None) -> dict[str, Any]:
@@ -28,7 +28,7 @@ def source_facts(source: Source, *, crop: int | None = None) -> dict[str, Any]:
 
     Returns:
       {"kind", "name", "split", "count", "sha256", "dropped"}, with `crop` also "padded" (how many pictures are smaller
-      than that), where teachers were joined "teachers" (fingerprints), of a mixture "parts", the same facts of each
+      than that), where teachers were joined "stores" (fingerprints), of a mixture "parts", the same facts of each
       part with its "weight", and of fixed patches "patches", how many there are per picture. Values are plain.
     """
     core = unwrapped(source)
@@ -94,7 +94,7 @@ def _teachers(source: Source) -> dict[str, Any]:
     inner: Any = source
     while inner is not None and not hasattr(inner, "fingerprints"):
         inner = getattr(inner, "source", None)
-    return {} if inner is None else {"teachers": list(inner.fingerprints)}
+    return {} if inner is None else {"stores": list(inner.fingerprints)}
 
 
 def _content(core: Source) -> str:

@@ -4,6 +4,7 @@
 8-bit grey PNG files of the same sizes, whose index names the picture that each belongs to (`"image"`).
 """
 
+import functools
 import hashlib
 import io
 import json
@@ -18,6 +19,7 @@ from PIL import Image
 
 from semjax.data.files import ArchiveSource, DataError, located, read_index
 from semjax.data.images import to_uint8
+from semjax.teachers.base import View
 
 ROOT_VARIABLE = "SEMJAX_DATA"
 
@@ -173,3 +175,45 @@ def _source(folder: pathlib.Path, name: str, split: str | None) -> ArchiveSource
         return ArchiveSource(folder, split=split, name=name)
     except DataError as error:
         raise AlbumError(f"no {name}.tar in {str(folder)!r}; copy the data set again") from error
+
+
+class ArchiveAlbum:
+    """What albums of archived pictures share; a subclass says by `_facts(i)` what else its digest depends on.
+
+    Args:
+      pictures: of one split.
+      split: which one.
+    """
+
+    dataset = ""
+    rule: tuple[Any, ...] = ()
+    """What the whole album's regions depend on."""
+
+    def __init__(self, pictures: Pictures, split: str):
+        self.split, self._pictures = split, pictures
+
+    def __len__(self) -> int:
+        return len(self._pictures)
+
+    def _facts(self, index: int) -> list[Any]:
+        return []
+
+    @property
+    def names(self) -> list[str]:
+        """The file name of each picture."""
+        return [self._pictures.file(i) for i in range(len(self))]
+
+    @property
+    def digest(self) -> str:
+        """Changes with the pictures and with all that is known of them."""
+        return self._digest
+
+    @functools.cached_property
+    def _digest(self) -> str:
+        told = [[self._pictures.file(i), self._pictures.sha(i), self._facts(i)] for i in range(len(self))]
+        return digest_of([self.dataset, self.split, list(self.rule), told])
+
+    def _view(self, index: int, **known: Any) -> View:
+        """Picture `index` with what is known of it; its file name is added to `given`."""
+        known["given"] = {"name": self._pictures.file(index), **known.get("given", {})}
+        return View(id=self._pictures.place(index), index=index, sha=self._pictures.sha(index), **known)

@@ -9,7 +9,6 @@ Source: G. J. Brostow, J. Fauqueur, R. Cipolla, Pattern Recognition Letters 30(2
 tutorial.
 """
 
-import functools
 import os
 
 import numpy as np
@@ -17,7 +16,7 @@ from jaxtyping import UInt8
 from scipy import ndimage
 
 from semjax.store.record import Regions
-from semjax.teachers.archives import AlbumError, Masks, Pictures, data_folder, digest_of
+from semjax.teachers.archives import AlbumError, ArchiveAlbum, Masks, Pictures, data_folder
 from semjax.teachers.base import Scenario, View
 from semjax.teachers.boxes import boxes_of
 
@@ -83,7 +82,7 @@ def _instances(labels: np.ndarray) -> list[tuple[int, int, tuple[np.ndarray, ...
     return sorted(found, key=lambda entry: (-entry[0], entry[1], entry[2][0][0], entry[2][1][0]))
 
 
-class CamVidAlbum:
+class CamVidAlbum(ArchiveAlbum):
     """CamVid pictures of one split.
 
     Args:
@@ -96,38 +95,19 @@ class CamVidAlbum:
 
     dataset = "camvid"
     scenarios = SCENARIOS
+    rule = (CLASSES, THINGS, MIN_SHARE, MAX_REGIONS)
 
     def __init__(self, root: str | os.PathLike[str], split: str = "test"):
         folder = data_folder(root, FOLDER)
-        self.split = split
-        self._pictures = Pictures(folder, split)
+        super().__init__(Pictures(folder, split), split)
         self._labels = Masks(folder, "labels", self._pictures)
 
-    def __len__(self) -> int:
-        return len(self._pictures)
-
-    @property
-    def digest(self) -> str:
-        """Changes with the pictures, their label maps and the rule of their regions."""
-        return self._digest
-
-    @functools.cached_property
-    def _digest(self) -> str:
-        rule = [list(CLASSES), list(THINGS), MIN_SHARE, MAX_REGIONS]
-        pictures = [
-            [self._pictures.file(i), self._pictures.sha(i), self._labels.sha(i)] for i in range(len(self))
-        ]  # fmt: skip
-        return digest_of([self.dataset, self.split, rule, pictures])
+    def _facts(self, index: int) -> list[str]:
+        return [self._labels.sha(index)]
 
     def view(self, index: int) -> View:
         """Picture `index`; `given` has its file `name` and its `labels` map."""
         image = self._pictures.image(index)
         labels = self._labels.map(index, image.shape[:2])
-        return View(
-            id=self._pictures.place(index),
-            index=index,
-            sha=self._pictures.sha(index),
-            image=image,
-            regions=regions_of(labels, f"the map of {self._pictures.file(index)}"),
-            given={"name": self._pictures.file(index), "labels": labels},
-        )
+        regions = regions_of(labels, f"the map of {self._pictures.file(index)}")
+        return self._view(index, image=image, regions=regions, given={"labels": labels})

@@ -12,7 +12,6 @@ Source: T.-Y. Lin et al., arXiv 1405.0312; VQA v2: Y. Goyal et al., arXiv 1612.0
 arXiv 2305.10355.
 """
 
-import functools
 import os
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -21,7 +20,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from semjax.store.record import Regions
-from semjax.teachers.archives import AlbumError, Masks, Pictures, by_file, data_folder, digest_of, read_json
+from semjax.teachers.archives import AlbumError, ArchiveAlbum, Masks, Pictures, by_file, data_folder, read_json
 from semjax.teachers.base import Question, View
 from semjax.teachers.boxes import boxes_of
 from semjax.teachers.jsonl import read_annotations, read_scenarios
@@ -35,7 +34,7 @@ MAX_REGIONS = 256
 """Regions that an 8-bit id map can tell apart."""
 
 
-class CocoAlbum:
+class CocoAlbum(ArchiveAlbum):
     """COCO pictures of one split.
 
     Args:
@@ -55,8 +54,7 @@ class CocoAlbum:
         if unknown:
             raise AlbumError(f"COCO has no questions {', '.join(unknown)}; choose among: {', '.join(GROUPS)}")
         folder, labels = data_folder(root, FOLDER), data_folder(root, LABELS)
-        self.split = split
-        self._pictures = Pictures(folder, split)
+        super().__init__(Pictures(folder, split), split)
         self._masks = Masks(folder, "masks", self._pictures)
         files = [self._pictures.file(i) for i in range(len(self))]
         self.scenarios = read_scenarios(labels / "scenarios.json")
@@ -69,26 +67,9 @@ class CocoAlbum:
         except (KeyError, TypeError, IndexError) as error:
             raise AlbumError(f"{where} lacks a field ({error!r}); copy the data set again") from error
 
-    def __len__(self) -> int:
-        return len(self._pictures)
-
-    @property
-    def digest(self) -> str:
-        """Changes with the pictures, their masks, their objects' names and their questions."""
-        return self._digest
-
-    @functools.cached_property
-    def _digest(self) -> str:
-        pictures = [
-            [
-                *(self._pictures.file(i), self._pictures.sha(i), self._masks.sha(i)),
-                self._names(i),
-                list(self._values[i]),
-                [[q.text, q.kind, q.source_object, q.truth] for q in self._questions[i]],
-            ]
-            for i in range(len(self))
-        ]
-        return digest_of([self.dataset, self.split, pictures])
+    def _facts(self, index: int) -> list[Any]:
+        asked = [[q.text, q.kind, q.source_object, q.truth] for q in self._questions[index]]
+        return [self._masks.sha(index), self._names(index), list(self._values[index]), asked]
 
     def view(self, index: int) -> View:
         """Picture `index`; `given` has its file `name`, its `mask_values` per region and its `record`."""
@@ -102,19 +83,8 @@ class CocoAlbum:
             names=tuple(names),
             valid=np.isin(np.arange(len(names)), ids_map) | (np.arange(len(names)) == 0),
         )
-        return View(
-            id=self._pictures.place(index),
-            index=index,
-            sha=self._pictures.sha(index),
-            image=image,
-            regions=regions,
-            questions=self._questions[index],
-            given={
-                "name": self._pictures.file(index),
-                "mask_values": values,
-                "record": self._records[index],
-            },
-        )
+        given = {"mask_values": values, "record": self._records[index]}
+        return self._view(index, image=image, regions=regions, questions=self._questions[index], given=given)
 
     def _names(self, index: int) -> list[str]:
         return [REST, *(thing["category"] for thing in self._records[index]["objects"] if thing.get("mask_value"))]

@@ -3,17 +3,16 @@
 Source: M. Malinowski, M. Fritz, arXiv 1410.0210; photographs of NYU-Depth v2.
 """
 
-import functools
 import os
 
-from semjax.teachers.archives import AlbumError, Pictures, by_file, data_folder, digest_of, read_json
+from semjax.teachers.archives import AlbumError, ArchiveAlbum, Pictures, by_file, data_folder, read_json
 from semjax.teachers.base import Question, Scenario, View
 from semjax.teachers.kinds import kind_of
 
 FOLDER = "daquar_vqa"
 
 
-class DaquarAlbum:
+class DaquarAlbum(ArchiveAlbum):
     """DAQUAR pictures of one split.
 
     Args:
@@ -29,8 +28,7 @@ class DaquarAlbum:
 
     def __init__(self, root: str | os.PathLike[str], split: str = "test"):
         folder = data_folder(root, FOLDER)
-        self.split = split
-        self._pictures = Pictures(folder, split)
+        super().__init__(Pictures(folder, split), split)
         files = [self._pictures.file(i) for i in range(len(self))]
         try:
             records = by_file(read_json(folder / "qa.json"), key="image", files=files, where=str(folder / "qa.json"))
@@ -38,32 +36,12 @@ class DaquarAlbum:
         except (KeyError, TypeError) as error:
             raise AlbumError(f"{folder / 'qa.json'} is not a list of pictures with qa: {error!r}") from error
 
-    def __len__(self) -> int:
-        return len(self._pictures)
-
-    @property
-    def digest(self) -> str:
-        """Changes with the pictures and their questions."""
-        return self._digest
-
-    @functools.cached_property
-    def _digest(self) -> str:
-        pictures = [
-            [self._pictures.file(i), self._pictures.sha(i), [[q.text, q.kind, q.truth] for q in self._questions[i]]]
-            for i in range(len(self))
-        ]
-        return digest_of([self.dataset, self.split, pictures])
+    def _facts(self, index: int) -> list[list[str | None]]:
+        return [[q.text, q.kind, q.truth] for q in self._questions[index]]
 
     def view(self, index: int) -> View:
         """Picture `index`; `given` has its file `name`."""
-        return View(
-            id=self._pictures.place(index),
-            index=index,
-            sha=self._pictures.sha(index),
-            image=self._pictures.image(index),
-            questions=self._questions[index],
-            given={"name": self._pictures.file(index)},
-        )
+        return self._view(index, image=self._pictures.image(index), questions=self._questions[index])
 
 
 def _question(qa: dict[str, str]) -> Question:

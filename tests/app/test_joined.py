@@ -61,9 +61,9 @@ def test_corrections_and_regions(store, tmp_path, monkeypatch):
     assert made[5]["labels"]["importance"].shape == (1, 9)
     assert made[5]["labels"]["importance"][0, 1] == 0.5
     facts, plain = source_facts(made), source_facts(source(store))
-    assert plain["teachers"] == [Store(store).about.digest]
-    assert facts["teachers"][:1] == plain["teachers"] != facts["teachers"]
-    assert "teachers" not in source_facts(made.source.source)
+    assert plain["stores"] == [Store(store).about.digest]
+    assert facts["stores"][:1] == plain["stores"] != facts["stores"]
+    assert "stores" not in source_facts(made.source.source)
 
 
 def test_a_run_goes_on_with_its_store_only(store, tmp_path):
@@ -78,7 +78,7 @@ def test_a_run_goes_on_with_its_store_only(store, tmp_path):
         return train.train(cfg, workdir=tmp_path / "run", registry=REGISTRY)
 
     assert begin_or_go_on_with(store).finished
-    with pytest.raises(ValueError, match=r"data\.train teachers was .* and is"):
+    with pytest.raises(ValueError, match=r"data\.train stores was .* and is"):
         begin_or_go_on_with(other)
     assert begin_or_go_on_with(store).finished
 
