@@ -1,10 +1,12 @@
-"""Questions in an evaluation: what `eval.scenario` asks for, and the rows of the two baselines that send nothing."""
+"""Scenarios in an evaluation: what `eval.scenario` says of each picture, who asks about what arrived, and the rows of
+the two baselines that send nothing."""
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from semjax.app.errors import ConfigError, explained
+from semjax.app.joined import joined_of
 from semjax.data.entries import unwrapped
 from semjax.data.files import Source
 from semjax.data.sources import ScenesSource
@@ -12,30 +14,71 @@ from semjax.evaluators.bootstrap import Pictures
 from semjax.evaluators.exam import SceneExam
 from semjax.evaluators.paired import Measured
 from semjax.evaluators.results import Row, matched
+from semjax.evaluators.scenario_draw import ScenarioDraw, SceneScenarios, StoredScenarios
 from semjax.evaluators.shares import RATIOS, share
+from semjax.scenes.scenarios import scenario_names
 from semjax.teachers.albums import ScenesAlbum
 
 
-def exam_of(cfg: Any, source: Source) -> SceneExam | None:
-    """Who asks about the pictures of `eval.data`; None if `eval.scenario` is empty.
+def scenarios_of(cfg: Any, source: Source) -> ScenarioDraw | None:
+    """The scenarios of the pictures of `eval.data`; None if `eval.scenario` is empty.
 
     Raises:
-      ConfigError: pictures that are no whole scenes, or no such scenario.
+      ConfigError: pictures of which no scenario is known, no such scenario, or scenes joined with some scenarios only.
     """
-    if not cfg.eval.scenario:
+    name, seed = cfg.eval.scenario, cfg.eval.seed
+    if not name:
         return None
-    scenes = unwrapped(source)
-    if not isinstance(scenes, ScenesSource) or cfg.eval.data.crop is not None:
-        raise ConfigError(
-            "eval.scenario: questions are asked about whole scenes only; set eval.data.source to scenes and "
-            "eval.data.crop to None, or eval.scenario to ''"
-        )
+    scenes, join = unwrapped(source), joined_of(source)
     with explained("eval.scenario"):
-        return SceneExam(ScenesAlbum.of(scenes), scenario=cfg.eval.scenario, seed=cfg.eval.seed)
+        if isinstance(scenes, ScenesSource):
+            if join is not None and tuple(join.scenarios) != tuple(scenario_names()):
+                raise ConfigError(
+                    "eval.data.teachers.scenarios: scenes are evaluated with all their scenarios, or none"
+                )
+            return SceneScenarios(split=scenes.split, name=name, seed=seed)
+        if join is not None:
+            return StoredScenarios(names=tuple(join.scenarios), name=name, seed=seed)
+    raise ConfigError(
+        "eval.scenario: nothing is known of scenarios of these pictures; set eval.data.source to scenes, or "
+        "eval.data.teachers.stores, or eval.scenario to ''"
+    )
 
 
-def baselines(exam: SceneExam, own: Measured) -> Iterator[Row]:
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Asking:
+    """What an evaluation knows of scenarios: which each picture has, and who asks about what arrived; None = nobody."""
+
+    scenarios: ScenarioDraw | None = None
+    exam: SceneExam | None = None
+
+    def told(self, batches: Iterator[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+        """The batches, with what is known in public of their scenarios."""
+        for batch in batches:
+            known = {} if self.scenarios is None else self.scenarios.columns(batch["id"].tolist())
+            yield {**batch, **known}
+
+
+def asking(cfg: Any, source: Source) -> Asking:
+    """What `eval.scenario` asks for; only scenes can be asked about, and only as wholes.
+
+    Raises:
+      ConfigError: as `scenarios_of`, or scenes that are cropped.
+    """
+    scenarios, scenes = scenarios_of(cfg, source), unwrapped(source)
+    if scenarios is None or not isinstance(scenes, ScenesSource):
+        return Asking(scenarios=scenarios)
+    if cfg.eval.data.crop is not None:
+        raise ConfigError(
+            "eval.data.crop: questions are asked about whole scenes only; leave it None, or set eval.scenario to ''"
+        )
+    return Asking(scenarios=scenarios, exam=SceneExam(ScenesAlbum.of(scenes), scenarios=scenarios))
+
+
+def baselines(exam: SceneExam | None, own: Measured) -> Iterator[Row]:
     """Rows of the blind guess and of the grey picture at every SNR and channel of a system: they cost nothing."""
+    if exam is None:
+        return
     asked = next(values for name, values in own.pictures.items() if name.endswith(" metric=asked"))
     columns = {
         system: {name: Pictures(ids=asked.ids, values=values) for name, values in counts.items()}

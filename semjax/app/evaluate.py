@@ -19,7 +19,7 @@ from typing import Any
 from tqdm import tqdm
 
 from semjax.app import beside, build, config
-from semjax.app.asking import baselines, exam_of
+from semjax.app.asking import Asking, asking, baselines
 from semjax.app.beside import Entry
 from semjax.app.errors import ConfigError, UserError, explained, guard
 from semjax.app.lanes import Leg, lanes_of, legs
@@ -30,7 +30,6 @@ from semjax.data.jpeg_traces import check_lossless
 from semjax.data.loader import eval_batches
 from semjax.evaluators import numbers, report, results
 from semjax.evaluators.cost import cost
-from semjax.evaluators.exam import SceneExam
 from semjax.evaluators.gallery import Gallery, shown_points
 from semjax.evaluators.paired import GAIN_OVER, Measured, gains, unequal_rates
 from semjax.evaluators.results import Row
@@ -81,12 +80,12 @@ def evaluate(
     gallery = _gallery(cfg, entries[0], lanes)
     with explained("eval"):
         ways = [leg for entry in entries for leg in legs(entry, lanes)]
-        exam = exam_of(cfg, source)
-        sweeps = [_sweep(leg, cfg, source, gallery, told=_told(cfg, entries[0]), exam=exam) for leg in ways]
+        asked = asking(cfg, source)
+        sweeps = [_sweep(leg, cfg, source, gallery, told=_told(cfg, entries[0]), asked=asked) for leg in ways]
         make_folder(folder)
         found = _run(sweeps, ways, cfg, source)
     _write_pictures(found.systems, folder)
-    rows = found.rows() + ([] if exam is None else [*baselines(exam, found.systems[0])])
+    rows = [*found.rows(), *baselines(asked.exam, found.systems[0])]
     facts = {**beside.provenance(entries[0].origin, cfg), **reencoded}
     title = f"{facts['System']} on {facts['Pictures']}"
     shown = {"samples": gallery.samples(), "costs": found.costs, "notes": found.notes()}
@@ -148,29 +147,30 @@ def _gallery(cfg: Any, own: Entry, lanes: Mapping[str, Channel]) -> Gallery:
     return Gallery(channel=next(iter(lanes)), points=points, pictures=SHOWN_PICTURES)
 
 
-def _sweep(leg: Leg, cfg: Any, source: Source, gallery: Gallery, *, told: _Told, exam: SceneExam | None) -> Sweep:
-    asked, entry = cfg.eval, leg.entry
+def _sweep(leg: Leg, cfg: Any, source: Source, gallery: Gallery, *, told: _Told, asked: Asking) -> Sweep:
+    settings, entry = cfg.eval, leg.entry
     return Sweep(
         trainable=entry.trainable,
         channels=leg.lanes,
-        snr_db=tuple(asked.snr_db),
-        batches=functools.partial(_batches, cfg, source),
+        snr_db=tuple(settings.snr_db),
+        batches=functools.partial(_batches, cfg, source, asked),
         origin=entry.origin,
         rates=entry.rates,
         mismatch=told.snr_db if told.rate in entry.rates else (),
         mismatch_rate=told.rate,
-        draws=asked.draws,
-        metrics=tuple(asked.metrics),
-        seed=asked.seed,
+        draws=settings.draws,
+        metrics=tuple(settings.metrics),
+        seed=settings.seed,
         links=links_of(cfg, entry.trainable),
         watch=gallery.watch(entry.origin.system),
-        exam=exam,
+        exam=asked.exam,
     )
 
 
-def _batches(cfg: Any, source: Source) -> Iterator[Mapping[str, Any]]:
-    asked = cfg.eval
-    return eval_batches(source, batch_size=asked.batch_size, crop=asked.data.crop, limit=asked.limit)
+def _batches(cfg: Any, source: Source, asked: Asking) -> Iterator[Mapping[str, Any]]:
+    settings = cfg.eval
+    crop, limit = settings.data.crop, settings.limit
+    return asked.told(eval_batches(source, batch_size=settings.batch_size, crop=crop, limit=limit))
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -208,14 +208,15 @@ def _run(sweeps: Sequence[Sweep], ways: Sequence[Leg], cfg: Any, source: Source)
             place = (entry.origin.system, entry.origin.variant)
             first = next(iter(leg.lanes)) == next(iter(ways[0].lanes))
             found[place] = found[place].joined(part) if place in found else part
-            if cfg.eval.cost and first and entry.rates[-1] == ways[0].entry.rates[-1]:
+            given = hasattr(entry.trainable, "given_of")  # truth costs nothing, and says nothing of what a system costs
+            if cfg.eval.cost and first and not given and entry.rates[-1] == ways[0].entry.rates[-1]:
                 costs += _cost(watched, entry, cfg, source)
     return _Found(systems=list(found.values()), costs=costs)
 
 
 def _cost(sweep: Sweep, entry: Entry, cfg: Any, source: Source) -> list[Row]:
     """What both ends of a system cost at its highest rate, on the first pictures."""
-    batch, channel = next(iter(_batches(cfg, source))), next(iter(sweep.channels.values()))
+    batch, channel = next(iter(sweep.batches())), next(iter(sweep.channels.values()))
     rows = cost(
         sweep.chain,
         entry.variables,

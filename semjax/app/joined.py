@@ -41,3 +41,11 @@ def joined(source: Source, teachers: Mapping[str, Any], *, path: str) -> Source:
             picture_sha=digest_of,
         )
     return made
+
+
+def joined_of(source: Source) -> TeacherJoin | None:
+    """The join inside a source, if there is one."""
+    inner: Any = source
+    while inner is not None and not isinstance(inner, TeacherJoin):
+        inner = getattr(inner, "source", None)
+    return inner

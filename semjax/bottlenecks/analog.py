@@ -45,7 +45,7 @@ class AnalogLatents:
 
     def effective_snr_db(self) -> Float[Array, "b"]:
         """SNR after fading in dB, per picture, as the receiver sees it; over AWGN the channel's own."""
-        power = jnp.sum(self.gain**2, axis=(1, 2, 3)) / jnp.sum(self.sent, axis=(1, 2, 3))
+        power = jnp.sum(self.gain**2, axis=(1, 2, 3)) / jnp.maximum(jnp.sum(self.sent, axis=(1, 2, 3)), 1.0)
         ratio = power / jnp.mean(2.0 * self.noise_var, axis=(1, 2, 3))
         return jnp.clip(10.0 * jnp.log10(jnp.maximum(ratio, 1e-6)), -30.0, 60.0)
 

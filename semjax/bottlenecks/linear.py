@@ -6,7 +6,9 @@ M = 2·cbr·768 coefficients of largest variance are sent as z = g (c − m) wit
 squared error under a power constraint. The receiver knows m, v, the noise and the picture's scale r, and forms the
 linear least-squares estimate
 
-    ĉ = m + v' a / (v' a² + σ²) · y,   y = a (c − m) + n,   v' = v (r / r₀)²,   r₀² = 2 mean(v g²).
+    ĉ = m + v' a / (v' a² + σ²) · y,   y = a (c − m) + n,   v' = v (r / r₀)²,   r₀² = 2 mean(v g²),
+
+the mean over what is sent: of every block the same coefficients, or of each block the first so many.
 
 Source: Jakubczak and Katabi, "A cross-layer design for scalable mobile video", MobiCom 2011, section 4 (power
 allocation and LLSE decoder); here with a block transform and variances fixed beforehand, so that none need be sent.
@@ -175,9 +177,14 @@ class LinearCode:
 
     def estimate(self, latents: AnalogLatents) -> Float[Array, "b i j m"]:
         """Linear least-squares estimate of c − m from received latents; 0, the prior's, for what was not sent."""
-        sent, scale = latents.sent[:, :1, :1, :], latents.scale[:, None, None, None]
+        scale = latents.scale[:, None, None, None]
         power = jnp.asarray(2.0 * self.variance * self.gain**2)
-        reference2 = jnp.sum(sent * power, axis=-1, keepdims=True) / jnp.sum(sent, axis=-1, keepdims=True)
+        # How often each coefficient is sent, over the most sent: exactly 0 or 1 where all blocks send the same.
+        often = jnp.sum(latents.sent, axis=(1, 2), keepdims=True)
+        often = often / jnp.maximum(jnp.max(often, axis=-1, keepdims=True), 1.0)
+        total = jnp.sum(often, axis=-1, keepdims=True)
+        reference2 = jnp.sum(often * power, axis=-1, keepdims=True) / jnp.where(total > 0, total, 1.0)
+        reference2 = jnp.where(total > 0, reference2, 1.0)
         variance = jnp.asarray(self.variance) * scale**2 / reference2
         amplitude = latents.gain * self.gain / scale
         return variance * amplitude / (variance * amplitude**2 + latents.noise_var) * latents.values

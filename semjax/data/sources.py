@@ -22,6 +22,7 @@ from semjax.data.mixture import MixtureSource
 from semjax.data.records_source import RecordsSource
 from semjax.data.tfds_source import TfdsSource
 from semjax.scenes.render import RenderedScene, render
+from semjax.scenes.scenarios import all_importance
 from semjax.scenes.world import SPLITS, Scene, SceneConfig, sample_scene
 
 __all__ = [
@@ -57,7 +58,8 @@ class ScenesSource:
       split: one of `semjax.scenes.world.SPLITS`.
       count: how many scenes there are.
       seed: of all of them.
-      truth: whether records hold the scene as labels (the fields of `Scene` by name) and the id map as map `ids`.
+      truth: whether records hold, as labels, the scene (the fields of `Scene` by name) and the `importance` of its
+        regions under every scenario with `weight` and `valid`, as joined teachers give them; as map `ids` the id map.
       world: settings of `SceneConfig`, such as `objects_max=3`.
 
     Raises:
@@ -95,12 +97,17 @@ class ScenesSource:
         """Zeros in place of maps and labels, {} without `truth`."""
         if not self.truth:
             return {}
-        zeros = jax.tree.map(np.zeros_like, self.scene(0))
-        return self._known(zeros, np.zeros((1, 1), np.uint8))
+        known = self._known(self.scene(0), np.zeros((1, 1), np.uint8))
+        return jax.tree.map(np.zeros_like, known)
 
     def _known(self, scene: Scene, ids: Any) -> Any:
         fields = {field.name: np.asarray(getattr(scene, field.name)) for field in dataclasses.fields(scene)}
-        return {"labels": fields, "maps": {"ids": np.asarray(ids)}}
+        with jax.default_device(_host()), jax.transfer_guard("allow"):
+            importance = np.asarray(_judge()(scene), np.float32)
+        valid = np.concatenate([[True], fields["present"]])
+        weight = np.broadcast_to(valid, importance.shape).astype(np.float32)
+        told = {"importance": importance, "weight": weight, "valid": valid}
+        return {"labels": {**fields, **told}, "maps": {"ids": np.asarray(ids)}}
 
     def entry(self, index: int) -> Entry:
         """The name and size of scene `index`."""
@@ -135,6 +142,11 @@ def _host() -> jax.Device:
         return jax.local_devices(backend="cpu")[0]
     except RuntimeError:
         return jax.local_devices()[0]
+
+
+@functools.cache
+def _judge() -> Callable[[Scene], jax.Array]:
+    return jax.jit(all_importance)
 
 
 @functools.cache

@@ -13,6 +13,7 @@ the padding a picture travels with can change what it meets.
 
 import dataclasses
 import functools
+import types
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -25,6 +26,8 @@ from semjax.contracts import Channel, SideCodec, Trainable
 from semjax.link.transport import Transport
 from semjax.systems.base import ANALOG_SLOT, picture_keys, slot_keys
 from semjax.types import Bits, ChannelOut, Image, Keys, PerImage, Public, Received, Signal, Symbols, Tree, Used
+
+NOTHING: Mapping[str, Any] = types.MappingProxyType({})
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -54,7 +57,9 @@ class Chain:
         link = self.links(channel)
         return link.kind, link.terms
 
-    def encode(self, variables: Tree, frozen: Tree, *, image: Image, public: Public) -> Sent:
+    def encode(
+        self, variables: Tree, frozen: Tree, *, image: Image, public: Public, given: Mapping[str, Array] = NOTHING
+    ) -> Sent:
         """Runs the transmitter and packs its integer streams.
 
         Args:
@@ -62,11 +67,12 @@ class Chain:
           frozen: frozen parameters, as the predict functions take them.
           image: pictures in [0, 1], `[b, h, w, 3]`.
           public: what both ends know.
+          given: truth that only named variants may read.
 
         Raises:
           ValueError: an integer stream has no side codec, so it could not be charged.
         """
-        signal = self.transmit(variables, frozen, image, public, {})
+        signal = self.transmit(variables, frozen, image, public, dict(given))
         uncoded = sorted(set(signal.ints) - set(self.codecs))
         if uncoded:
             raise ValueError(

@@ -14,23 +14,20 @@ import dataclasses
 import functools
 from collections.abc import Mapping, Sequence
 
-import jax
 import numpy as np
 from jaxtyping import Float, Int
 
 from semjax.data import images
 from semjax.evaluators.answers import BLIND, GREY, SHOWN
+from semjax.evaluators.scenario_draw import ScenarioDraw
 from semjax.evaluators.shares import RATIOS
 from semjax.metrics.answers import BlindGuess, matches
 from semjax.scenes.questions import role
-from semjax.scenes.scenarios import draw_wording, scenario_names
 from semjax.teachers.albums import ScenesAlbum
 from semjax.teachers.base import View
 from semjax.teachers.oracle import exact_importance
 from semjax.teachers.reader import Reader
 
-DRAWN = "drawn"
-"""Instead of a scenario's name: each picture has one of its own, drawn from its id."""
 GREY_LEVEL = 128
 GUESSED_FROM = 1000
 """Scenes of train that the blind guess is fitted on."""
@@ -71,27 +68,13 @@ class SceneExam:
 
     Args:
       album: the scenes that are sent, whole.
-      scenario: whose intent is asked for, by name, or `DRAWN`.
+      scenarios: whose intent is asked for.
       reader: who answers.
-      seed: of the drawing of scenarios.
-
-    Raises:
-      ValueError: no such scenario.
     """
 
-    def __init__(self, album: ScenesAlbum, *, scenario: str, reader: Reader | None = None, seed: int = 0):
-        names = scenario_names()
-        if scenario not in (*names, DRAWN):
-            raise ValueError(f"scenes have no scenario {scenario!r}; there are: {', '.join((*names, DRAWN))}")
-        self.album, self.reader = album, reader or Reader.default()
-        self._fixed, self._seed = None if scenario == DRAWN else names.index(scenario), seed
+    def __init__(self, album: ScenesAlbum, *, scenarios: ScenarioDraw, reader: Reader | None = None):
+        self.album, self.scenarios, self.reader = album, scenarios, reader or Reader.default()
         self._papers: dict[int, _Paper] = {}
-
-    def scenario_of(self, picture: int) -> int:
-        """Index of the scenario that a picture is judged under."""
-        if self._fixed is not None:
-            return self._fixed
-        return int(_drawn(self._seed, picture, self.album.split))
 
     def counts(self, received: Float[np.ndarray, "b h w 3"], batch: Mapping[str, np.ndarray]) -> Counts:
         """Numerators and denominators of `RATIOS` for each picture of a batch; 0 on rows that only fill it up.
@@ -135,7 +118,7 @@ class SceneExam:
         told = self.reader.answer(views, [view.questions for view in views]) if views else []
         important = exact_importance([view.given["scene"] for view in views])
         for picture, view, said, values in zip(new, views, told, important, strict=True):
-            own = values[self.scenario_of(picture)]
+            own = values[self.scenarios.of(picture)]
             roles = tuple(role(question, own) for question in self.album.asked(picture))
             self._papers[picture] = _Paper(view=view, roles=roles, original=said.texts)
         return [self._papers[picture] for picture in pictures]
@@ -143,8 +126,3 @@ class SceneExam:
 
 def _columns(counts: Sequence[Mapping[str, float]]) -> Counts:
     return {name: np.array([each[name] for each in counts]) for name in (counts[0] if counts else ())}
-
-
-@functools.partial(jax.jit, static_argnums=2)
-def _drawn(seed: int, picture: int, split: str) -> jax.Array:
-    return draw_wording(jax.random.fold_in(jax.random.key(seed), picture), split)[0]

@@ -29,13 +29,14 @@ from semjax.evaluators import results
 from semjax.evaluators.base import Chain, chain, public_of
 from semjax.evaluators.bootstrap import Interval, Pictures, mean_interval
 from semjax.evaluators.paired import Measured
+from semjax.evaluators.regions import REGION_METRICS, Mattering, mattering, present, region_scores
 from semjax.evaluators.results import Row
 from semjax.evaluators.shares import RATIOS, Exam, share
 from semjax.evaluators.tally import KINDS, Agreed, Heard, Point, Tally
 from semjax.link import transport
 from semjax.link.rate import rates
 from semjax.metrics import METRICS, MS_SSIM_MIN_SIDE, SIGNAL_METRICS, mse_to_psnr
-from semjax.types import Image, PerImage, Received, Symbols, Tree, Used
+from semjax.types import Image, PerImage, Public, Received, Symbols, Tree, Used
 
 LOG = logging.getLogger(__name__)
 OF_MEAN_MSE = "psnr_of_mean_mse"
@@ -78,7 +79,7 @@ class Sweep:
       mismatch: SNRs that both ends are told while the channel has each of `snr_db` in turn.
       mismatch_rate: the rate token at which that is done.
       draws: channel draws per picture.
-      metrics: names in `METRICS` or `SIGNAL_METRICS`, or "psnr_of_mean_mse", or "outage".
+      metrics: names in `METRICS`, `SIGNAL_METRICS` or `REGION_METRICS`, or "psnr_of_mean_mse", or "outage".
       seed: of the channel draws.
       links: the digital link over a channel.
       progress: called with the number of pictures whenever a batch has met one point on every channel.
@@ -104,7 +105,7 @@ class Sweep:
 
     def __post_init__(self) -> None:
         """Refuses unknown metrics and empty sweeps."""
-        known = {*METRICS, *SIGNAL_METRICS, OF_MEAN_MSE, OUTAGE}
+        known = {*METRICS, *SIGNAL_METRICS, *REGION_METRICS, OF_MEAN_MSE, OUTAGE}
         unknown = sorted(set(self.metrics) - known)
         if unknown:
             raise ValueError(f"unknown metrics {unknown}; there are {sorted(known)}")
@@ -170,16 +171,19 @@ class Sweep:
                 found[heard.rate, heard.told_snr_db, heard.snr_db, heard.channel].add(heard)
                 self.watch(heard)
         for (token, told, snr_db, lane), tally in sorted(found.items(), key=lambda item: item[0][1] != item[0][2]):
-            yield tally.point(channel=lane, snr_db=snr_db, told_snr_db=told, rate=token)
+            point = tally.point(channel=lane, snr_db=snr_db, told_snr_db=told, rate=token)
+            yield dataclasses.replace(point, values=present(point.values))
 
     def _transmissions(
         self, batch: Mapping[str, np.ndarray], *, variables: Tree, frozen: Tree, names: tuple[str, ...]
     ) -> Iterator[Heard]:
         """All that is received of a batch."""
         image, key, ids = jnp.asarray(batch["image"]), jax.random.key(self.seed), batch["id"]
+        matters, regional = self._mattering(batch)
         for agreed in self.plan:
             public = public_of(batch, snr_db=agreed.told_snr_db, rate=agreed.rate)
-            sent = self.chain.encode(variables, frozen, image=image, public=public)
+            given = self._given(batch, public)
+            sent = self.chain.encode(variables, frozen, image=image, public=public, given=given)
             peaks = _score_signal(sent.symbols, sent.used, tuple(sorted(set(self.metrics) & set(SIGNAL_METRICS))))
             for snr_db in agreed.snr_db:
                 true = public_of(batch, snr_db=snr_db, rate=agreed.rate).snr_db
@@ -189,6 +193,8 @@ class Sweep:
                     )
                     restored = self.chain.decode(variables, frozen, received=received, public=public)
                     counted = {} if self.exam is None else self.exam.counts(jax.device_get(restored), batch)
+                    if matters is not None:
+                        counted |= region_scores(restored, image, matters, regional)
                     scores = {**_score(restored, image, names), **peaks, **self._outage(received)}
                     yield Heard(
                         channel=lane,
@@ -203,6 +209,21 @@ class Sweep:
                     )
                 self.progress(int(np.sum(batch["_mask"])))
 
+    def _mattering(self, batch: Mapping[str, np.ndarray]) -> tuple[Mattering | None, tuple[str, ...]]:
+        """What matters in a batch, if a metric asks for it, and those metrics."""
+        regional = tuple(name for name in REGION_METRICS if name in self.metrics)
+        return (mattering(batch) if regional else None), regional
+
+    def _given(self, batch: Mapping[str, np.ndarray], public: Public) -> dict[str, jax.Array]:
+        """The truth that a variant reads, made of the batch's labels; {} for every system that reads none."""
+        given_of = getattr(self.trainable, "given_of", None)
+        if given_of is None:
+            return {}
+        labels = {
+            name.removeprefix("labels/"): jnp.asarray(a) for name, a in batch.items() if name.startswith("labels/")
+        }
+        return given_of(labels, public)
+
     def _outage(self, received: Received) -> dict[str, np.ndarray]:
         """Which pictures lost content, if that is asked for and there is digital content to lose."""
         streams = sorted(self.chain.payload & set(received.ok)) if OUTAGE in self.metrics else []
@@ -212,7 +233,8 @@ class Sweep:
 
     def _names(self, shape: tuple[int, int]) -> tuple[str, ...]:
         """The metrics computed for pictures of a shape; says which are left out, and why."""
-        asked = {("mse" if name == OF_MEAN_MSE else name) for name in self.metrics} - {*SIGNAL_METRICS, OUTAGE}
+        asked = {("mse" if name == OF_MEAN_MSE else name) for name in self.metrics}
+        asked -= {*SIGNAL_METRICS, *REGION_METRICS, OUTAGE}
         small = {name for name in asked if min(shape) < MIN_SIDE.get(name, 0)}
         for name in sorted(small):
             LOG.warning(

@@ -4,10 +4,11 @@ import pathlib
 
 import pytest
 
-from semjax.app import build, config, evaluate, train
+from semjax.app import asking, build, config, evaluate, train
 from semjax.app.errors import ConfigError
 from semjax.evaluators import exam
 from semjax.evaluators.answers import BLIND, GREY
+from semjax.evaluators.regions import REGION_METRICS
 from semjax.evaluators.shares import RATIOS
 
 REGISTRY = build.default_registry()
@@ -53,6 +54,21 @@ def test_answers_stand_beside_the_other_metrics(run, tmp_path, monkeypatch):
     assert BLIND in page
 
 
+def test_what_matters_is_measured_apart(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(exam, "GUESSED_FROM", 100)
+    options = [("eval.scenario", "drawn"), ("eval.data.truth", True), ("eval.metrics", ("psnr", *REGION_METRICS))]
+    found = evaluate.evaluate(run, registry=REGISTRY, output=tmp_path, overrides=options)
+    at = {row["metric"]: row for row in found.rows if row["system"] == "linear" and row["snr_db"] == 20.0}
+    assert set(REGION_METRICS) <= set(at)
+    assert at["psnr_low"]["n_images"] == 12
+    assert 0 < at["psnr_high"]["n_images"] <= 12
+    low, high = sorted((at["psnr_low"]["mean"], at["psnr_high"]["mean"]))
+    assert low - 1 < at["psnr"]["mean"] < high + 1
+    assert at["answer_intent"]["n_images"] == 12
+    with pytest.raises(ConfigError, match=r"metrics by importance need labels, .* set eval\.scenario"):
+        evaluate.evaluate(run, registry=REGISTRY, output=tmp_path, overrides=options[2:])
+
+
 @pytest.mark.parametrize(
     ("override", "told"),
     [
@@ -61,6 +77,14 @@ def test_answers_stand_beside_the_other_metrics(run, tmp_path, monkeypatch):
     ],
 )
 def test_what_cannot_be_asked(run, tmp_path, override, told):
-    options = [("eval.scenario", "game"), override]
     with pytest.raises(ConfigError, match=told):
-        evaluate.evaluate(run, registry=REGISTRY, output=tmp_path, overrides=options)
+        evaluate.evaluate(run, registry=REGISTRY, output=tmp_path, overrides=[("eval.scenario", "game"), override])
+
+
+def test_pictures_without_scenarios(pictures):
+    source = build.SOURCES["array"](path=str(pictures), key="val")
+    cfg = config.resolve({"system": {"name": "linear", "cbr": 1 / 12}, "eval": {"scenario": "game"}}, REGISTRY)
+    with pytest.raises(ConfigError, match="nothing is known of scenarios of these pictures"):
+        asking.asking(cfg, source)
+    silent = config.resolve({"system": {"name": "linear", "cbr": 1 / 12}}, REGISTRY)
+    assert asking.asking(silent, source) == asking.Asking()

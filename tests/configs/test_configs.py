@@ -31,6 +31,7 @@ SPECS = [
     "swinjscc.py:public_cifar",
     "reader.py:full",
     "reader.py:quick",
+    "sa_oosc.py:quick",
 ]
 
 

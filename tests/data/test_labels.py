@@ -14,8 +14,10 @@ from semjax.data.mixture import MixtureSource, Part
 from semjax.data.patches import PatchSource
 from semjax.data.sources import CachedSource, ScenesSource
 from semjax.data.transforms import RandomCrop, mirrored_half_the_time
+from semjax.scenes.scenarios import all_importance
 
-LABELS = {"shape", "colour", "texture", "centre", "radius", "present", "background", "seed"}
+SCENE = {"shape", "colour", "texture", "centre", "radius", "present", "background", "seed"}
+LABELS = SCENE | {"importance", "weight", "valid"}
 
 
 class Numbered:
@@ -85,8 +87,11 @@ def test_scenes_say_what_they_hold():
     record = source[1]
     assert set(record["labels"]) == LABELS
     scene = source.scene(1)
-    for name in LABELS:
+    for name in SCENE:
         assert np.array_equal(record["labels"][name], getattr(scene, name))
+    assert np.allclose(record["labels"]["importance"], all_importance(scene))
+    assert record["labels"]["valid"].tolist() == [True, *scene.present.tolist()]
+    assert np.array_equal(record["labels"]["weight"][3], record["labels"]["valid"])
     assert set(np.unique(record["maps"]["ids"])) == {0, *(np.flatnonzero(scene.present) + 1)}
     assert np.array_equal(ScenesSource(size=64, count=3)[1]["image"], record["image"])
 

@@ -13,6 +13,7 @@ from semjax.evaluators.bootstrap import Pictures
 from semjax.evaluators.exam import SceneExam
 from semjax.evaluators.paired import Measured, gains
 from semjax.evaluators.results import picture_name
+from semjax.evaluators.scenario_draw import SceneScenarios
 from semjax.evaluators.shares import RATIOS, share, share_gain
 from semjax.metrics.answers import matches
 from semjax.scenes.questions import role
@@ -30,7 +31,7 @@ def album() -> ScenesAlbum:
 
 @functools.cache
 def exam(scenario: str = "drawn") -> SceneExam:
-    return SceneExam(album(), scenario=scenario)
+    return SceneExam(album(), scenarios=SceneScenarios(split="test", name=scenario))
 
 
 def batch(*ids: int, real: int | None = None) -> dict:
@@ -66,7 +67,7 @@ def test_counts_are_those_of_the_answers_one_by_one():
     received, found = noisy()
     for i in range(6):
         view, asked = album().view(i), album().asked(i)
-        scenario = exam().scenario_of(i)
+        scenario = exam().scenarios.of(i)
         values = importance(view.given["scene"], scenario)
         shown = np.rint(np.clip(received[i], 0, 1) * 255).astype(np.uint8)
         (told,) = exam().reader.answer([dataclasses.replace(view, image=shown)], [view.questions])
@@ -101,8 +102,8 @@ def test_noise_loses_answers_and_the_scenario_says_which_count():
         name: exam(name).counts(sent(0, 1, 2), batch(0, 1, 2))["asked_intent"].tolist() for name in ("game", "survey")
     }
     assert roles["game"] != roles["survey"]
-    assert {exam().scenario_of(i) for i in range(200)} == set(range(8))
-    assert exam("game").scenario_of(7) == scenario_names().index("game")
+    assert {exam().scenarios.of(i) for i in range(200)} == set(range(8))
+    assert exam("game").scenarios.of(7) == scenario_names().index("game")
 
 
 def test_blind_and_grey_stand_far_below(monkeypatch):
@@ -161,4 +162,4 @@ def test_gains_in_rows_are_over_questions():
 
 def test_an_unknown_scenario_is_refused():
     with pytest.raises(ValueError, match=r"no scenario 'trafic'; there are: rescue, .*, drawn"):
-        SceneExam(album(), scenario="trafic")
+        SceneScenarios(split="test", name="trafic")

@@ -1,0 +1,1 @@
+"""What matters in a picture, and what that buys."""

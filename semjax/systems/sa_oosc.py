@@ -1,0 +1,168 @@
+"""SA-OOSC: the scenario's importance of each part of a picture decides how many channel uses the part gets.
+
+    image ─► g_a ─► y ─┬─► entropy model ─► bits_i ─┐
+                       ├─► student(scenario) ─► I_i ┴─► k_i = Q_R(η a_i bits_i) ─► ints["rates"] ─► side codec ─► link
+                       └─► f_e(k, snr) ─► first k_i of each token ─► unit power ─► channel ─► f_d(snr) ─► g_s ─► image^
+
+Source: arXiv 2509.07436 (abstract and introduction; its details are not public); the mechanics of lengths from learned
+entropy are those of NTSCC, arXiv 2112.10961.
+
+| paper / SYSTEMS        | here                                         |
+|------------------------|----------------------------------------------|
+| vectorization g_a, g_s | `analysis`, `synthesis`                      |
+| importance student     | `importance` (any of `semjax.importance`)    |
+| hyperprior             | `entropy`: bits_i; shapes the rate only      |
+| η, g, Q_R              | `eta` at rate token 1, `g`, `bottleneck.rates` |
+| f_e, f_d               | `coder`, `restorer`                          |
+
+CHOICE: all networks start at the variable-length linear code, so that a short training never ends below it.
+CHOICE: lengths are made of bits of rounded latents, in training too; the noisy ones serve the rate loss.
+CHOICE: a variant has the same networks, data and weights, and another `importance`; `uniform` also has alpha = 0.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from semjax.bottlenecks.analog import SCALE_BITS
+from semjax.bottlenecks.entropy import HyperPrior
+from semjax.bottlenecks.linear import PATCH, LinearCode
+from semjax.bottlenecks.masked import VariableLength, rates_codec
+from semjax.contracts import SideCodec
+from semjax.decoders.tokens import SynthesisTransform, TokenDecoder
+from semjax.encoders.tokens import STEP, AnalysisTransform, TokenEncoder, deviation
+from semjax.importance.allocate import RateSet, gains, lengths
+from semjax.link.side import FixedWidth
+from semjax.systems.base import Parts
+from semjax.systems.scenario_trained import VARIANTS, ScenarioTrained
+from semjax.types import Image, Public, Received, Signal, struct
+
+
+@struct
+class Relaxed:
+    """What training sees without a channel: the picture of noisy latents, and what they would cost in bits."""
+
+    image: Float[Array, "b h w 3"]
+    bits: Float[Array, "b i j"]
+    bits_z: Float[Array, "b"]
+
+
+class SAOOSC(nn.Module):
+    """Both ends; see the module's docstring for the parts."""
+
+    analysis: nn.Module
+    entropy: nn.Module
+    importance: nn.Module
+    coder: nn.Module
+    bottleneck: VariableLength
+    restorer: nn.Module
+    synthesis: nn.Module
+    eta: float
+    g: float
+
+    def transmit(self, image: Image, public: Public, given: Mapping[str, Array]) -> Signal:
+        """Pads by repeating the edge to a multiple of 16; what that costs is counted."""
+        y = self.latents(image, public)
+        said = self.importance(jax.lax.stop_gradient(y), public, given)
+        bits = jax.lax.stop_gradient(self.entropy(y, None, None).bits)
+        b, i, j = bits.shape
+        a = gains(said.importance.reshape(b, -1), self.g)
+        eta = self.eta * public.rate
+        index = lengths(bits.reshape(b, -1), a, eta=eta, rates=self.bottleneck.rates).reshape(b, i, j)
+        signal = self.bottleneck.pack(self.coder(y, index, public), index, public)
+        longest = float(self.bottleneck.rates.largest)
+        soft = jnp.clip(eta[:, None, None] * a.reshape(b, i, j) * bits, 0.0, longest)
+        aux = {"y": y, "importance": said.importance, "gains": a.reshape(b, i, j), "lengths": soft}
+        if said.logits is not None:
+            aux["logits"] = said.logits
+        return dataclasses.replace(signal, aux=aux)
+
+    def receive(self, received: Received, public: Public) -> Image:
+        """Pictures of the public size, not clipped."""
+        y = self.restorer(self.bottleneck.unpack(received, public), public)
+        return self.synthesis(y, public)[:, : public.height, : public.width]
+
+    def latents(self, image: Image, public: Public) -> Float[Array, "b i j d"]:
+        """y of a picture, padded."""
+        bottom, right = -public.height % PATCH, -public.width % PATCH
+        return self.analysis(jnp.pad(image, ((0, 0), (0, bottom), (0, right), (0, 0)), mode="edge"), public)
+
+    def relaxed(self, y: Array, noise: tuple[Array, Array], public: Public) -> Relaxed:
+        """The transform code alone, with noise for rounding; training only."""
+        out = self.entropy(y, *noise)
+        image = self.synthesis(out.y_hat, public)[:, : public.height, : public.width]
+        return Relaxed(image=image, bits=out.bits, bits_z=out.bits_z)
+
+
+def build_sa_oosc(
+    cfg: Any,
+    parts: Parts,
+    *,
+    variant: str = "student",
+    features: int = 192,
+    levels: tuple[int, ...] = RateSet().levels,
+    eta: float = 0.3,
+    g: float = 1.5,
+    alpha: float = 4.0,
+    width: int = 96,
+    depth: int = 4,
+    prior: str = "natural",
+) -> ScenarioTrained:
+    """From a run's config: sections `encoder`, `decoder` (stride 16), `channel`, `phases`; options from `system`.
+
+    Raises:
+      ValueError: no such variant, more dimensions per token than features, or networks of another stride.
+    """
+    if variant not in VARIANTS:
+        raise ValueError(f"variant {variant!r} is not known; there are: {', '.join(VARIANTS)}")
+    chosen, rates = VARIANTS[variant], RateSet(levels=levels)
+    full, code = (LinearCode(cbr=count / (2 * 768), prior=prior) for count in (features, rates.largest))
+    if code.features > features:
+        raise ValueError(f"the longest token has {code.features} dimensions, more than the {features} features of y")
+    net, back = _networks(cfg, parts, features)
+    usual = tuple((deviation(full) / STEP).tolist())
+    sizes = {"code": code, "full": full, "width": width, "depth": depth}
+    module = SAOOSC(
+        analysis=AnalysisTransform(code=full, net=net),
+        entropy=HyperPrior(features=features, hyper_features=max(8, features // 8), scale=usual),
+        importance=chosen.importance(),
+        coder=TokenEncoder(levels=len(rates.levels), **sizes),
+        bottleneck=VariableLength(rates=rates, stride=PATCH, reference=code.reference),
+        restorer=TokenDecoder(**sizes),
+        synthesis=SynthesisTransform(code=full, net=back),
+        eta=eta,
+        g=g if chosen.shares else 0.0,
+    )
+    return _trained(cfg, parts, module=module, variant=variant, alpha=alpha if chosen.weighs else 0.0)
+
+
+def _networks(cfg: Any, parts: Parts, features: int) -> tuple[Any, Any]:
+    """The networks of both transforms, 0 at the start."""
+    zero = nn.initializers.zeros_init()
+    net: Any = parts.encoder(cfg.encoder)(features=features, last_init=zero)
+    back: Any = parts.decoder(cfg.decoder)(last_init=zero)
+    if net.stride != PATCH or back.stride != PATCH:
+        raise ValueError(f"the networks need stride {PATCH}, got {net.stride} and {back.stride}")
+    return net, back
+
+
+def _trained(cfg: Any, parts: Parts, *, module: SAOOSC, variant: str, alpha: float) -> ScenarioTrained:
+    rates = module.bottleneck.rates
+    codecs: dict[str, SideCodec] = {"rates": rates_codec(rates), "scale": FixedWidth(bits=SCALE_BITS)}
+    return ScenarioTrained(
+        name="sa_oosc",
+        variant=variant,
+        module=module,
+        channel=parts.channel(cfg.channel),
+        PHASES=parts.phases(cfg.phases),
+        side_codecs=codecs,
+        rates=(0.25, 1.0),
+        alpha=alpha,
+        given=VARIANTS[variant].given,
+        longest=rates.largest,
+    )

@@ -1,0 +1,193 @@
+"""What trains a system whose transmitter shares out channel uses by a scenario's importance: draws, losses, variants.
+
+Each picture draws a scenario and one of its training wordings. With M the teacher's importance of each pixel's region
+(weight 0 where the label failed or is missing), and w = (1 + α M) / mean(1 + α M):
+
+    distortion      mean w_p |x − x̂|²  over the channel
+    distortion_ntc  the same of the picture of noisy latents, without a channel
+    rate            (Σ_i bits_i / sg(a_i) + bits_z) / values of the picture; without sg the student would learn to make
+                    tokens cheap instead of telling what matters
+    kd              BCE(logits / T, M) T² + dice / 2 over tokens, where there is a student
+    rank            max(0, m − (mean k_high − mean k_low) / k_max), of soft lengths
+    mse, log_mse    of the picture over the channel, to look at
+
+Source: arXiv 2509.07436 (distillation inside the JSCC framework); rate: J. Dai et al., arXiv 2112.10961.
+"""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array
+
+from semjax.bottlenecks.linear import PATCH
+from semjax.contracts import Phase
+from semjax.importance.embedding import ScenarioTable, ScenarioText
+from semjax.importance.fixed import GIVEN, FixedROI, GivenImportance, UniformImportance
+from semjax.importance.maps import importance_map, weight_map, weighted_token_means
+from semjax.importance.objects import ImportanceStudent
+from semjax.losses.distill import bce_distill, rank_margin, soft_dice
+from semjax.scenes.scenarios import scenario_names, text_of
+from semjax.scenes.wordings import TRAINING_WORDINGS
+from semjax.scenes.words import tokens, vocabulary
+from semjax.systems.base import SystemTrainable, send, slot_keys
+from semjax.types import Batch, Keys, Outputs, PerImage, Public, Tree
+
+SCENARIO_SLOT, NOISE_SLOT = 1002, 1003
+TEXT_LENGTH = 32
+WIDTH = 96
+"""Features of the student."""
+MARGIN = 0.1
+"""m: by how much of the longest token important ones should be longer."""
+NEEDED = ("importance", "weight", "ids")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Variant:
+    """What differs from the student's system, and nothing else does.
+
+    Attributes:
+      importance: makes the source of importance.
+      given: (labels, public) → the truth that it reads.
+      shares: whether importance changes lengths.
+      weighs: whether it weighs the loss.
+    """
+
+    importance: Callable[[], nn.Module]
+    given: Callable[[Mapping[str, Array], Public], dict[str, Array]] | None = None
+    shares: bool = True
+    weighs: bool = True
+
+
+def true_importance(labels: Mapping[str, Array], public: Public) -> dict[str, Array]:
+    """The teacher's map of each picture under its scenario."""
+    assert public.scenario is not None
+    return {GIVEN: importance_map(labels["importance"], labels["ids"], public.scenario)}
+
+
+VARIANTS: dict[str, Variant] = {
+    "student": Variant(
+        importance=lambda: ImportanceStudent(scenario=ScenarioTable(scenarios=len(scenario_names())), width=WIDTH)
+    ),
+    "student_text": Variant(
+        importance=lambda: ImportanceStudent(scenario=ScenarioText(vocabulary=len(vocabulary())), width=WIDTH)
+    ),
+    "oracle": Variant(importance=GivenImportance, given=true_importance),
+    "roi": Variant(importance=FixedROI),
+    "uniform_weighted": Variant(importance=UniformImportance, shares=False),
+    "uniform": Variant(importance=UniformImportance, shares=False, weighs=False),
+}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ScenarioTrained(SystemTrainable):
+    """A system of that kind as something to train; see the module's docstring.
+
+    Attributes:
+      alpha: how much more a pixel of importance 1 counts than one of importance 0, minus 1.
+      longest: real dimensions of the longest token.
+      given: (labels, public) → truth that the variant reads, or None.
+    """
+
+    alpha: float
+    longest: int
+    given: Callable[[Mapping[str, Array], Public], dict[str, Array]] | None = None
+
+    @property
+    def given_of(self) -> Callable[[Mapping[str, Array], Public], dict[str, Array]]:
+        """For whoever evaluates a variant that is told the truth; others have no such attribute."""
+        if self.given is None:
+            raise AttributeError("given_of")
+        return self.given
+
+    def init(self, key: Array, batch: Batch) -> tuple[dict[str, Tree], Tree]:
+        """Parameters of "codec": of both ends and of what training adds."""
+        batch = jax.tree.map(jnp.asarray, batch)
+        b, h, w, _ = batch.image.shape
+        public = dataclasses.replace(
+            batch.public, scenario=jnp.zeros(b, jnp.int32), text=jnp.ones((b, TEXT_LENGTH), jnp.int32)
+        )
+        given = {GIVEN: jnp.zeros((b, h, w), jnp.float32)} if self.given else {}
+
+        def both_ends(module: Any) -> Any:
+            signal = module.transmit(batch.image, public, given)
+            keys = jax.vmap(lambda i: jax.random.fold_in(key, i))(batch.id)
+            return module.receive(send(self.channel, keys, signal, public.snr_db), public)
+
+        variables = dict(self.module.init(key, method=both_ends))
+        return {"codec": variables.pop("params", {})}, variables
+
+    def forward(
+        self, params: Tree, collections: Tree, frozen: Tree, batch: Batch, keys: Keys, phase: Phase
+    ) -> tuple[Outputs, Tree]:
+        """Over the channel and without it; what a phase does not weigh is left to the compiler to leave out."""
+        missing = [name for name in NEEDED if name not in batch.labels]
+        if missing:
+            raise ValueError(f"the batch has no labels {', '.join(missing)}: set data.train.truth or teachers.stores")
+        batch = dataclasses.replace(batch, public=_drawn(batch.public, keys))
+        given = self.given(batch.labels, batch.public) if self.given else {}
+
+        def chain(module: Any, batch: Batch) -> Outputs:
+            signal = module.transmit(batch.image, batch.public, given)
+            received = send(phase.channel or self.channel, keys, signal, batch.public.snr_db)
+            image = module.receive(received, batch.public)
+            y = signal.aux["y"]
+            noise = _noise(keys, y.shape[1:], module.entropy.hyper_shape(*y.shape[1:3]))
+            relaxed = module.relaxed(y, noise, batch.public)
+            known = {"scenario": batch.public.scenario, "ntc": relaxed.image}
+            bits = {"bits": relaxed.bits, "bits_z": relaxed.bits_z}
+            return Outputs(image=image, signal=signal, received=received, aux={**signal.aux, **known, **bits})
+
+        outputs, changed = self.module.apply({"params": params, **collections}, batch, method=chain, mutable=[])
+        return outputs, {**collections, **changed}
+
+    def terms(self, outputs: Outputs, batch: Batch, frozen: Tree) -> dict[str, PerImage]:
+        """The terms of the module's docstring."""
+        aux, labels = outputs.aux, batch.labels
+        importance = importance_map(labels["importance"], labels["ids"], aux["scenario"])
+        weight = (weight_map(labels["weight"], labels["ids"], aux["scenario"]) > 0).astype(jnp.float32)
+        w = 1.0 + self.alpha * importance * weight
+        w = w / jnp.mean(w, axis=(1, 2), keepdims=True)
+        values = batch.image[0].size
+        cost = jnp.sum(aux["bits"] / jax.lax.stop_gradient(aux["gains"]), axis=(1, 2)) + aux["bits_z"]
+        target = weighted_token_means(importance, weight, stride=PATCH)
+        found = {
+            **super().terms(outputs, batch, frozen),
+            "distortion": _weighted_mse(outputs.image, batch.image, w),
+            "distortion_ntc": _weighted_mse(aux["ntc"], batch.image, w),
+            "rate": cost / values,
+            "rank": rank_margin(aux["lengths"], target.value, target.weight, margin=MARGIN, longest=self.longest),
+        }
+        if "logits" in aux:
+            logits = aux["logits"]
+            bce = bce_distill(logits, target.value, target.weight)
+            found["kd"] = bce + 0.5 * soft_dice(logits, target.value, target.weight)
+        return found
+
+
+def _weighted_mse(image: Array, target: Array, w: Array) -> PerImage:
+    return jnp.mean(w * jnp.mean(jnp.square(image - target), axis=-1), axis=(1, 2))
+
+
+def _drawn(public: Public, keys: Keys) -> Public:
+    """A scenario and one of its training wordings for each picture."""
+    count = len(scenario_names())
+    table = jnp.asarray(
+        [[tokens(text_of(s, i), TEXT_LENGTH) for i in range(TRAINING_WORDINGS)] for s in range(count)], jnp.int32
+    )
+    draw = jax.vmap(lambda key: jax.random.randint(key, (2,), 0, jnp.array([count, TRAINING_WORDINGS])))
+    scenario, wording = jnp.moveaxis(draw(slot_keys(keys, SCENARIO_SLOT)), 1, 0)
+    return dataclasses.replace(public, scenario=scenario, text=table[scenario, wording])
+
+
+def _noise(keys: Keys, *shapes: tuple[int, ...]) -> tuple[Array, ...]:
+    """Uniform noise in (-1/2, 1/2) for each picture, of each shape."""
+    return tuple(
+        jax.vmap(lambda key, shape=shape: jax.random.uniform(key, shape, minval=-0.5, maxval=0.5))(
+            slot_keys(keys, NOISE_SLOT + i)
+        )
+        for i, shape in enumerate(shapes)
+    )
