@@ -78,7 +78,7 @@ def scenes(split: str, size: int, count: int) -> list[Asked]:
     made = []
     for index in range(count):
         record = source[index]
-        scene, ids = Scene(**record["labels"]), record["maps"]["ids"]  # pyright: ignore[reportTypedDictNotRequiredAccess]
+        scene, ids = source.scene(index), record["maps"]["ids"]  # pyright: ignore[reportTypedDictNotRequiredAccess]
         true = np.asarray(box_of(scene.centre, scene.radius))[scene.present]  # pyright: ignore[reportArgumentType]
         boxes = np.concatenate([true, decoys(scene, ids, index)]).astype(np.float32)
         asked = every_question(graph_of(scene), index)

@@ -22,6 +22,7 @@ SNRS = (np.inf, -np.inf, 10.0)
 DEAD = tuple(dataclasses.replace(Fading(), equaliser=part).with_gain(0j) for part in EQUALISERS.values())
 CONV = {"name": "residual_conv", "modulation": "snr_film", "widths": (4, 4, 4, 4), "blocks": (0, 0, 0, 1)}
 SWIN = {"name": "swin", "modulation": "snr_film", "widths": (4, 4, 4, 8), "depths": (0, 0, 0, 2), "window": 2}
+SMALL = {"features": 24, "levels": (0, 4, 8, 16), "width": 8, "depth": 2}
 HEADS = {"heads": (1, 1, 1, 1)}
 
 
@@ -42,6 +43,7 @@ TINY: dict[str, dict[str, Any]] = {
         "encoder": {"name": "conv_public"},
         "decoder": {"name": "conv_public"},
     },
+    "sa_oosc": {"system": SMALL, **both_ends({**CONV, "modulation": "none"})},
     "swinjscc": {"system": {"cbr": 1 / 8}, **both_ends({**SWIN, **HEADS})},
     "swinjscc_public": {"system": {"cbr": 1 / 8}, **both_ends({**SWIN, **HEADS, "modulation": "none"})},
 }
@@ -79,7 +81,18 @@ def extremes(parts: int) -> Batch:
     snr_db: Any = np.resize(np.float32(SNRS), rows)
     rate: Any = np.resize(np.float32([1.0, 0.3, 0.0, 2.0]), rows)
     public = Public(snr_db=snr_db, rate=rate, height=SIDE, width=SIDE)
-    return Batch(image=image, public=public, id=np.arange(rows, dtype=np.int32), mask=np.ones(rows, bool))
+    numbers: Any = np.arange(rows, dtype=np.int32)
+    mask: Any = np.ones(rows, bool)
+    return Batch(image=image, public=public, labels=judged(rows), id=numbers, mask=mask)
+
+
+def judged(rows: int) -> dict[str, Any]:
+    """Labels of two regions under eight scenarios: nothing matters, all does, one does, nothing is known."""
+    importance = np.resize(np.float32([[0, 0], [1, 1], [0.1, 1], [0, 1]]), (rows, 2))
+    weight = np.resize(np.float32([[1, 1], [1, 1], [1, 1], [0, 0]]), (rows, 2))
+    each = {"importance": importance, "weight": weight}
+    labels: dict[str, Any] = {name: np.repeat(values[:, None], 8, axis=1) for name, values in each.items()}
+    return {**labels, "ids": np.tile(np.arange(SIDE, dtype=np.uint8) // (SIDE // 2), (rows, SIDE, 1))}
 
 
 def trainable(name: str) -> Any:
@@ -88,7 +101,7 @@ def trainable(name: str) -> Any:
     return build.build(config.resolve(cfg, registry), registry)
 
 
-SLOW = ("deepjscc_public", "swinjscc", "swinjscc_public")
+SLOW = ("deepjscc_public", "sa_oosc", "swinjscc", "swinjscc_public")
 TRAINED = [name for name in build.SYSTEMS if not name.startswith("separation_")]
 
 

@@ -14,7 +14,6 @@ from semjax.metrics.answers import BlindGuess, matches
 from semjax.scenes.decoys import decoys
 from semjax.scenes.graph import Graph, graph_of
 from semjax.scenes.questions import every_question
-from semjax.scenes.world import Scene
 from semjax.store.record import Regions
 from semjax.teachers import reader_weights
 from semjax.teachers.base import CannotError, Question, View
@@ -35,7 +34,7 @@ def asked() -> list[tuple[View, Graph, list[Question]]]:
         source = ScenesSource(split=split, count=COUNT, seed=0, truth=True, **world)
         for index in range(COUNT):
             record = source[index]
-            scene = Scene(**record["labels"])
+            scene = source.scene(index)
             true = np.asarray(box_of(scene.centre, scene.radius))[scene.present]
             boxes = np.concatenate([true, decoys(scene, record["maps"]["ids"], index)])
             graph = graph_of(scene)
