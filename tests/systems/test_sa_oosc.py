@@ -23,20 +23,13 @@ from semjax.training.checkpoint import flat
 
 REGISTRY = build.default_registry()
 GOLDEN = pathlib.Path(__file__).parent / "golden_sa_oosc_params.json"
-SMALL = {"eta": 0.05, "features": 24, "levels": (0, 4, 8, 16), "width": 8, "depth": 2}
+SMALL = {"features": 24, "levels": (0, 4, 8, 16), "width": 8, "depth": 2}
 NET = {"name": "residual_conv", "modulation": "none"}
 
 
-def trainable(variant: str = "student"):
+def trainable(variant: str = "student", **options):
     cfg = {
-        "system": {
-            "name": "sa_oosc",
-            "variant": variant,
-            "features": 24,
-            "levels": (0, 4, 8, 16),
-            "width": 8,
-            "depth": 2,
-        },
+        "system": {"name": "sa_oosc", "variant": variant, **SMALL, **options},
         "encoder": {**NET, "widths": (4, 4, 4, 4), "blocks": (0, 0, 0, 0)},
         "decoder": {**NET, "widths": (4, 4, 4, 4), "blocks": (0, 0, 0, 0)},
         "phases": ({"name": "all", "weights": {"distortion": 1.0}},),
@@ -117,8 +110,8 @@ def test_a_lost_map_shows_the_mean_picture():
     assert jnp.allclose(shown[0], whole[0], atol=1e-5)
 
 
-def terms_of(params, variant: str = "student"):
-    made = trainable(variant)
+def terms_of(params, variant: str = "student", **options):
+    made = trainable(variant, **options)
     keys = picture_keys(jax.random.key(2), 0, batch().id)
     outputs, _ = made.forward(params, {}, {}, batch(), keys, made.PHASES[0])
     return made.terms(outputs, batch(), {})
@@ -126,7 +119,7 @@ def terms_of(params, variant: str = "student"):
 
 @functools.cache
 def gradients() -> dict[str, dict[str, float]]:
-    """The largest gradient of each term in each part, away from the zero start."""
+    """The largest gradient of each term in each part, away from the zero start, with no length at its largest."""
     params = variables()["params"]
     leaves, structure = jax.tree.flatten(params)
     keys = jax.random.split(jax.random.key(3), len(leaves))
@@ -135,7 +128,7 @@ def gradients() -> dict[str, dict[str, float]]:
 
     @jax.jit
     def all_of(params):
-        jacobian = jax.jacrev(lambda p: {name: jnp.sum(v) for name, v in terms_of(p).items()})(params)
+        jacobian = jax.jacrev(lambda p: {name: jnp.sum(v) for name, v in terms_of(p, eta=0.01).items()})(params)
         largest = lambda tree: [jnp.max(jnp.abs(g)) for g in jax.tree.leaves(tree)]  # noqa: E731
         return {name: {part: largest(tree) for part, tree in parts.items()} for name, parts in jacobian.items()}
 
