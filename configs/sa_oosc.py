@@ -1,61 +1,104 @@
 """SA-OOSC: the scenario's importance decides how many channel symbols each part of a picture gets.
 
-:quick   scenes of 128 x 128, a few hundred steps, to see that everything works
-         python train.py --config configs/sa_oosc.py:quick --workdir runs/sa_oosc_quick
-         python eval.py --checkpoint runs/sa_oosc_quick
-         hardware: two CPU cores, some minutes; PSNR: not yet measured
+:quick      scenes of 128 x 128, four short phases in one run, to see that everything works
+            python train.py --config configs/sa_oosc.py:quick --workdir runs/sa_oosc_quick
+            python eval.py --checkpoint runs/sa_oosc_quick
+            hardware: two CPU cores, some minutes; PSNR: not yet measured
+:transform  phase A of the miniature: transforms and entropy model, without a channel; once for all that follows
+            python train.py --config configs/sa_oosc.py:transform --workdir runs/sa_oosc_transform
+:student    phase B: the student on frozen transforms, one per seed
+            python train.py --config configs/sa_oosc.py:student --workdir runs/sa_oosc_student_0 --config.seed=0
+:scenes     phases C and D: the code over the channel, then everything together; one per seed and variant
+            python train.py --config configs/sa_oosc.py:scenes --workdir runs/sa_oosc_scenes_student_0 \\
+                --config.train.start_from=runs/sa_oosc_student_0 --config.seed=0
+            python train.py --config configs/sa_oosc.py:scenes --workdir runs/sa_oosc_scenes_oracle_0 \\
+                --config.system.variant=oracle --config.seed=0
 
-Variants of the same networks: --config.system.variant=oracle, roi, uniform_weighted, uniform or student_text.
+Variants of the same networks: --config.system.variant=oracle, static, static_scenario, roi, uniform_weighted, uniform
+or student_text.
 """
 
 from ml_collections import ConfigDict
 
-VARIANTS = ("quick",)
+VARIANTS = ("quick", "transform", "student", "scenes")
+SCENES = {"source": "scenes", "size": 128, "truth": True}
+SMALL = {"name": "residual_conv", "modulation": "none"}
+NETWORKS = {
+    "encoder": {**SMALL, "widths": (16, 32, 64, 96), "blocks": (0, 0, 1, 1)},
+    "decoder": {**SMALL, "widths": (96, 64, 32, 16), "blocks": (1, 1, 0, 0)},
+}
+TRANSFORM = {"distortion_ntc": 80.0, "rate": 1.0}
+AIR = {"snr_db": (0.0, 14.0), "rate": (0.25, 1.0)}
+A = {"name": "transform", "weights": TRANSFORM, "trainable": "analysis|synthesis|entropy"}
+B = {"name": "student", "weights": {"kd": 1.0}, "trainable": "importance"}
+C = {"name": "code", "weights": {"distortion": 250.0}, "trainable": "coder|restorer", **AIR}
+D = {
+    "name": "joint",
+    "weights": {"distortion": 250.0, **TRANSFORM, "kd": 0.1, "rank": 0.1},
+    "lr_scale": 0.5,
+    **AIR,
+}
+STARTED = "analysis|synthesis|entropy|importance"
+"""Parts that an earlier phase trained."""
+EVALUATION = {
+    "data": {**SCENES, "split": "test", "count": 1000},
+    "channels": ({"name": "awgn"}, {"name": "rayleigh"}),
+    "scenario": "drawn",
+    "metrics": ("psnr", "psnr_high", "psnr_low", "iw_psnr", "ssim", "ssim_high"),
+    "rates": (0.25, 0.5, 0.75, 1.0),
+    "baselines": ("linear",),
+}
 
 
 def get_config(arg: str = "quick") -> ConfigDict:
     """The configuration of a variant."""
-    return dict(zip(VARIANTS, (quick,), strict=True))[arg]()
+    return dict(zip(VARIANTS, (quick, transform, student, scenes), strict=True))[arg]()
 
 
 def quick() -> ConfigDict:
-    """Scenes, small networks, four short phases."""
-    scenes = {"source": "scenes", "size": 128, "truth": True}
-    small = {"name": "residual_conv", "modulation": "none"}
-    transform = {"distortion_ntc": 250.0, "rate": 1.0}
-    channel = {"snr_db": (0.0, 14.0), "rate": (0.5, 1.0)}
+    """Scenes, four short phases in one run."""
+    fractions = (0.4, 0.2, 0.2, 0.2)
     return ConfigDict(
         {
-            "system": {"name": "sa_oosc"},
-            "encoder": {**small, "widths": (16, 32, 64, 96), "blocks": (0, 0, 1, 1)},
-            "decoder": {**small, "widths": (96, 64, 32, 16), "blocks": (1, 1, 0, 0)},
-            "phases": (
-                {"name": "transform", "fraction": 0.4, "weights": transform, "trainable": "analysis|synthesis|entropy"},
-                {"name": "student", "fraction": 0.2, "weights": {"kd": 1.0}, "trainable": "importance"},
-                {
-                    "name": "code",
-                    "fraction": 0.2,
-                    "weights": {"distortion": 250.0},
-                    "trainable": "coder|restorer",
-                    **channel,
-                },
-                {
-                    "name": "joint",
-                    "fraction": 0.2,
-                    "weights": {"distortion": 250.0, **transform, "kd": 0.1, "rank": 0.1},
-                    "lr_scale": 0.3,
-                    **channel,
-                },
-            ),
-            "data": {"train": {**scenes, "split": "train", "crop": 128, "flip": "none"}, "batch_size": 8},
-            "optim": {"lr": 1e-3, "warmup": 20, "clip": 1.0, "ema_decay": 0.98},
-            "train": {"steps": 400, "log_every": 20, "checkpoint_every": 100},
-            "eval": {
-                "data": {**scenes, "split": "test", "count": 64},
-                "scenario": "drawn",
-                "metrics": ("psnr", "psnr_high", "psnr_low", "iw_psnr", "ssim"),
-                "rates": (0.5, 1.0),
-                "baselines": ("linear",),
-            },
+            **_run(400, batch_size=8, phases=[{**p, "fraction": f} for p, f in zip((A, B, C, D), fractions, strict=True)]),
+            "eval": {**EVALUATION, "data": {**SCENES, "split": "test", "count": 64}, "rates": (0.5, 1.0)},
         }
     )
+
+
+def transform() -> ConfigDict:
+    """Phase A: `uniform`, because it is no variant's own."""
+    cfg = _run(15_000, batch_size=16, phases=[{**A, "fraction": 1.0}])
+    return ConfigDict({**cfg, "system": {"name": "sa_oosc", "variant": "uniform"}})
+
+
+def student() -> ConfigDict:
+    """Phase B."""
+    return ConfigDict(_run(2_400, batch_size=16, phases=[{**B, "fraction": 1.0}], after="runs/sa_oosc_transform"))
+
+
+def scenes() -> ConfigDict:
+    """Phases C and D."""
+    phases = [{**C, "fraction": 0.6}, {**D, "fraction": 0.4}]
+    return ConfigDict(_run(1_300, batch_size=16, phases=phases, after="runs/sa_oosc_transform"))
+
+
+def _run(steps: int, *, batch_size: int, phases: list[dict], after: str = "") -> dict:
+    return {
+        "system": {"name": "sa_oosc"},
+        **NETWORKS,
+        "phases": tuple(phases),
+        "data": {
+            "train": {**SCENES, "split": "train", "count": 20_000, "crop": 128, "flip": "none", "cache_mb": 2000},
+            "batch_size": batch_size,
+        },
+        "optim": {"lr": 1e-3, "warmup": min(100, steps // 20), "clip": 1.0, "ema_decay": 0.99},
+        "train": {
+            "steps": steps,
+            "log_every": max(20, steps // 100),
+            "checkpoint_every": max(100, steps // 20),
+            "start_from": after,
+            "start_parts": STARTED if after else ".*",
+        },
+        "eval": EVALUATION,
+    }

@@ -57,6 +57,8 @@ DEFAULTS: dict[str, Any] = {
     },
     "train": {
         "steps": 1000,  # 0 = only a checkpoint of the start
+        "start_from": "",  # run or shipped checkpoint whose parameters this run begins with; "" = all begin fresh
+        "start_parts": ".*",  # regex over their paths ("analysis/net/..."): which are taken
         "log_every": 50,
         "checkpoint_every": 500,
         "eval_every": 0,  # steps between looks at `val`; 0 = never

@@ -23,7 +23,7 @@ from semjax.training.checkpoint import flat
 from semjax.types import Tree
 
 MAX_BYTES = 8 << 20
-PLACES = ("root", "roots", "path")
+PLACES = ("root", "roots", "path", "start_from")
 DTYPES = ("bfloat16", "float32")
 EVALUATE = "\nEvaluate: `python eval.py --checkpoint {name}`\n"
 

@@ -19,6 +19,7 @@ from semjax.app.keeper import Keeper
 from semjax.app.links import check_sends
 from semjax.app.named import NamedSource
 from semjax.app.optimizer import make_optimizer
+from semjax.app.warm import warmed
 from semjax.app.watch import Watch, make_measure
 from semjax.contracts import Phase, Trainable
 from semjax.data.bad_records import GuardedSource
@@ -119,7 +120,7 @@ def prepare(
     store = stack.enter_context(Checkpoints(folder / CHECKPOINT_DIR, keep=cfg.train.keep))
     data = _data(cfg, folder, registry, resumed=store.latest() is not None)
     loader = stack.enter_context(_loader(cfg, data.train))
-    state, found = begin(cfg, trainable, optimizer, mesh=mesh, store=store, loader=loader)
+    state, found = begin(cfg, trainable, optimizer, mesh=mesh, store=store, loader=loader, registry=registry)
     check_phases(cfg, trainable, optimizer, state=state, stretches=stretches, source=data.train, frozen={})
     facts = {"config_hash": config.config_hash(config.training_part(cfg)), "seed": cfg.seed}
     skips = Skips(most=cfg.train.max_skipped, saved=found.meta.get("skips") if found else None)
@@ -156,8 +157,10 @@ def begin(
     mesh: Mesh,
     store: Checkpoints,
     loader: TrainLoader,
+    registry: Registry,
 ) -> tuple[State, Restored | None]:
-    """The state to begin with, on the mesh: fresh, or the newest checkpoint's, with `loader` moved to its place."""
+    """The state to begin with, on the mesh: fresh, with what `train.start_from` gives, or the newest checkpoint's, with
+    `loader` moved to its place."""
 
     def fresh() -> State:
         batch = jax.tree.map(jnp.asarray, build.example_batch(cfg))
@@ -167,7 +170,7 @@ def begin(
         shapes = jax.eval_shape(fresh)
     where = state_sharding(mesh, shapes)
     if store.latest() is None:
-        return jax.jit(fresh, out_shardings=where)(), None
+        return warmed(jax.jit(fresh, out_shardings=where)(), cfg, registry), None
     found = store.restore_latest(abstract(shapes, where))
     with explained("data.train"):
         loader.set_state(found.data_state)

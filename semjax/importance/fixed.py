@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from semjax.importance.base import ImportanceError, ImportanceOut
-from semjax.importance.maps import token_means
+from semjax.importance.maps import token_peaks
 from semjax.types import Public
 
 GIVEN = "importance"
@@ -19,7 +19,7 @@ GIVEN = "importance"
 
 
 class GivenImportance(nn.Module):
-    """The mean over each token of the map of pixels `given["importance"]`, [b, height, width] in [0, 1].
+    """The largest value in each token of the map of pixels `given["importance"]`, [b, height, width] in [0, 1].
 
     Attributes:
       stride: pixels per side of a token.
@@ -43,7 +43,7 @@ class GivenImportance(nn.Module):
         values = given[GIVEN]
         if values.ndim != 3:
             raise ImportanceError(f"given[{GIVEN!r}] has shape {values.shape}; expected [b, height, width]")
-        importance = token_means(values, self.stride)
+        importance = token_peaks(values, self.stride)
         if importance.shape != y.shape[:3]:
             raise ImportanceError(
                 f"given[{GIVEN!r}] has shape {values.shape}, which at stride {self.stride} makes tokens of shape "

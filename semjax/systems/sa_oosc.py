@@ -27,7 +27,7 @@ from typing import Any
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from semjax.bottlenecks.analog import SCALE_BITS
 from semjax.bottlenecks.entropy import HyperPrior
@@ -52,6 +52,23 @@ class Relaxed:
     bits_z: Float[Array, "b"]
 
 
+@struct
+class Shares:
+    """What each token gets, and why.
+
+    Attributes:
+      importance: in [0, 1]; logits of it, where a student says them.
+      gains: what importance multiplies a token's share by.
+      soft: real dimensions before rounding, which have a gradient; index: into the rate levels, after it.
+    """
+
+    importance: Float[Array, "b i j"]
+    logits: Float[Array, "b i j"] | None
+    gains: Float[Array, "b i j"]
+    soft: Float[Array, "b i j"]
+    index: Int[Array, "b i j"]
+
+
 class SAOOSC(nn.Module):
     """Both ends; see the module's docstring for the parts."""
 
@@ -68,19 +85,7 @@ class SAOOSC(nn.Module):
     def transmit(self, image: Image, public: Public, given: Mapping[str, Array]) -> Signal:
         """Pads by repeating the edge to a multiple of 16; what that costs is counted."""
         y = self.latents(image, public)
-        said = self.importance(jax.lax.stop_gradient(y), public, given)
-        bits = jax.lax.stop_gradient(self.entropy(y, None, None).bits)
-        b, i, j = bits.shape
-        a = gains(said.importance.reshape(b, -1), self.g)
-        eta = self.eta * public.rate
-        index = lengths(bits.reshape(b, -1), a, eta=eta, rates=self.bottleneck.rates).reshape(b, i, j)
-        signal = self.bottleneck.pack(self.coder(y, index, public), index, public)
-        longest = float(self.bottleneck.rates.largest)
-        soft = jnp.clip(eta[:, None, None] * a.reshape(b, i, j) * bits, 0.0, longest)
-        aux = {"y": y, "importance": said.importance, "gains": a.reshape(b, i, j), "lengths": soft}
-        if said.logits is not None:
-            aux["logits"] = said.logits
-        return dataclasses.replace(signal, aux=aux)
+        return self.sent(y, self.shares(y, public, given), public)
 
     def receive(self, received: Received, public: Public) -> Image:
         """Pictures of the public size, not clipped."""
@@ -92,7 +97,25 @@ class SAOOSC(nn.Module):
         bottom, right = -public.height % PATCH, -public.width % PATCH
         return self.analysis(jnp.pad(image, ((0, 0), (0, bottom), (0, right), (0, 0)), mode="edge"), public)
 
-    def relaxed(self, y: Array, noise: tuple[Array, Array], public: Public) -> Relaxed:
+    def shares(self, y: Float[Array, "b i j d"], public: Public, given: Mapping[str, Array]) -> Shares:
+        """What each token gets; of y itself no gradient comes of it."""
+        y = jax.lax.stop_gradient(y)
+        said = self.importance(y, public, given)
+        bits = jax.lax.stop_gradient(self.entropy(y, None, None).bits)
+        b, i, j = bits.shape
+        a = gains(said.importance.reshape(b, -1), self.g)
+        eta = self.eta * public.rate
+        index = lengths(bits.reshape(b, -1), a, eta=eta, rates=self.bottleneck.rates)
+        a = a.reshape(b, i, j)
+        soft = jnp.clip(eta[:, None, None] * a * bits, 0.0, float(self.bottleneck.rates.largest))
+        return Shares(importance=said.importance, logits=said.logits, gains=a, soft=soft, index=index.reshape(b, i, j))
+
+    def sent(self, y: Float[Array, "b i j d"], shares: Shares, public: Public) -> Signal:
+        """What goes over the air of latents, each token as long as its share says."""
+        signal = self.bottleneck.pack(self.coder(y, shares.index, public), shares.index, public)
+        return dataclasses.replace(signal, aux={"importance": shares.importance, "lengths": shares.soft})
+
+    def relaxed(self, y: Float[Array, "b i j d"], noise: tuple[Array, Array], public: Public) -> Relaxed:
         """The transform code alone, with noise for rounding; training only."""
         out = self.entropy(y, *noise)
         image = self.synthesis(out.y_hat, public)[:, : public.height, : public.width]

@@ -7,7 +7,7 @@ Each picture draws a scenario and one of its training wordings. With M the teach
     distortion_ntc  the same of the picture of noisy latents, without a channel
     rate            (Σ_i bits_i / sg(a_i) + bits_z) / values of the picture; without sg the student would learn to make
                     tokens cheap instead of telling what matters
-    kd              BCE(logits / T, M) T² + dice / 2 over tokens, where there is a student
+    kd              BCE(logits / T, M) T² + dice / 2 over tokens; 0 where there is no student
     rank            max(0, m − (mean k_high − mean k_low) / k_max), of soft lengths
     mse, log_mse    of the picture over the channel, to look at
 
@@ -27,14 +27,14 @@ from semjax.bottlenecks.linear import PATCH
 from semjax.contracts import Phase
 from semjax.importance.embedding import ScenarioTable, ScenarioText
 from semjax.importance.fixed import GIVEN, FixedROI, GivenImportance, UniformImportance
-from semjax.importance.maps import importance_map, weight_map, weighted_token_means
+from semjax.importance.maps import importance_map, weight_map, weighted_token_peaks
 from semjax.importance.objects import ImportanceStudent
 from semjax.losses.distill import bce_distill, rank_margin, soft_dice
 from semjax.scenes.scenarios import scenario_names, text_of
 from semjax.scenes.wordings import TRAINING_WORDINGS
 from semjax.scenes.words import tokens, vocabulary
 from semjax.systems.base import SystemTrainable, send, slot_keys
-from semjax.types import Batch, Keys, Outputs, PerImage, Public, Tree
+from semjax.types import Batch, Keys, Outputs, PerImage, Public, Signal, Tree
 
 SCENARIO_SLOT, NOISE_SLOT = 1002, 1003
 TEXT_LENGTH = 32
@@ -43,6 +43,9 @@ WIDTH = 96
 MARGIN = 0.1
 """m: by how much of the longest token important ones should be longer."""
 NEEDED = ("importance", "weight", "ids")
+OVER_CHANNEL = ("distortion", "mse", "log_mse")
+ALONE = ("distortion_ntc", "rate")
+"""Terms that need a pass over the channel, and those that need the transform code without it."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -123,49 +126,72 @@ class ScenarioTrained(SystemTrainable):
     def forward(
         self, params: Tree, collections: Tree, frozen: Tree, batch: Batch, keys: Keys, phase: Phase
     ) -> tuple[Outputs, Tree]:
-        """Over the channel and without it; what a phase does not weigh is left to the compiler to leave out."""
+        """Over the channel, without it, or neither: as far as the phase weighs a term that asks for it.
+
+        Raises:
+          ValueError: the batch has no labels.
+        """
         missing = [name for name in NEEDED if name not in batch.labels]
         if missing:
             raise ValueError(f"the batch has no labels {', '.join(missing)}: set data.train.truth or teachers.stores")
         batch = dataclasses.replace(batch, public=_drawn(batch.public, keys))
         given = self.given(batch.labels, batch.public) if self.given else {}
+        over, alone = (any(term in phase.weights for term in terms) for terms in (OVER_CHANNEL, ALONE))
 
         def chain(module: Any, batch: Batch) -> Outputs:
-            signal = module.transmit(batch.image, batch.public, given)
-            received = send(phase.channel or self.channel, keys, signal, batch.public.snr_db)
-            image = module.receive(received, batch.public)
-            y = signal.aux["y"]
-            noise = _noise(keys, y.shape[1:], module.entropy.hyper_shape(*y.shape[1:3]))
-            relaxed = module.relaxed(y, noise, batch.public)
-            known = {"scenario": batch.public.scenario, "ntc": relaxed.image}
-            bits = {"bits": relaxed.bits, "bits_z": relaxed.bits_z}
-            return Outputs(image=image, signal=signal, received=received, aux={**signal.aux, **known, **bits})
+            public = batch.public
+            y = module.latents(batch.image, public)
+            shares = module.shares(y, public, given)
+            aux = {"scenario": public.scenario, "gains": shares.gains}
+            if shares.logits is not None:
+                aux["logits"] = shares.logits
+            if over or "rank" in phase.weights:
+                aux["lengths"] = shares.soft
+            if alone:
+                noise = _noise(keys, y.shape[1:], module.entropy.hyper_shape(*y.shape[1:3]))
+                relaxed = module.relaxed(y, noise, public)
+                aux |= {"ntc": relaxed.image, "bits": relaxed.bits, "bits_z": relaxed.bits_z}
+            signal = module.sent(y, shares, public) if over else _silent(batch.image.shape[0])
+            received = send(phase.channel or self.channel, keys, signal, public.snr_db)
+            image = module.receive(received, public) if over else batch.image
+            return Outputs(image=image, signal=signal, received=received, aux={**signal.aux, **aux})
 
         outputs, changed = self.module.apply({"params": params, **collections}, batch, method=chain, mutable=[])
         return outputs, {**collections, **changed}
 
+    def stats(self, outputs: Outputs) -> dict[str, Array]:
+        """As of every system; none in a phase that sends nothing."""
+        return super().stats(outputs) if outputs.signal.symbols.size else {}
+
     def terms(self, outputs: Outputs, batch: Batch, frozen: Tree) -> dict[str, PerImage]:
-        """The terms of the module's docstring."""
+        """The terms of the module's docstring, of what was done."""
         aux, labels = outputs.aux, batch.labels
         importance = importance_map(labels["importance"], labels["ids"], aux["scenario"])
         weight = (weight_map(labels["weight"], labels["ids"], aux["scenario"]) > 0).astype(jnp.float32)
         w = 1.0 + self.alpha * importance * weight
         w = w / jnp.mean(w, axis=(1, 2), keepdims=True)
-        values = batch.image[0].size
-        cost = jnp.sum(aux["bits"] / jax.lax.stop_gradient(aux["gains"]), axis=(1, 2)) + aux["bits_z"]
-        target = weighted_token_means(importance, weight, stride=PATCH)
-        found = {
-            **super().terms(outputs, batch, frozen),
-            "distortion": _weighted_mse(outputs.image, batch.image, w),
-            "distortion_ntc": _weighted_mse(aux["ntc"], batch.image, w),
-            "rate": cost / values,
-            "rank": rank_margin(aux["lengths"], target.value, target.weight, margin=MARGIN, longest=self.longest),
-        }
+        target = weighted_token_peaks(importance, weight, stride=PATCH)
+        found: dict[str, PerImage] = {"kd": jnp.zeros(batch.image.shape[0], jnp.float32)}
+        if outputs.signal.symbols.size:
+            found |= super().terms(outputs, batch, frozen)
+            found["distortion"] = _weighted_mse(outputs.image, batch.image, w)
+        if "lengths" in aux:
+            found["rank"] = rank_margin(
+                aux["lengths"], target.value, target.weight, margin=MARGIN, longest=self.longest
+            )
+        if "ntc" in aux:
+            cost = jnp.sum(aux["bits"] / jax.lax.stop_gradient(aux["gains"]), axis=(1, 2)) + aux["bits_z"]
+            found["distortion_ntc"] = _weighted_mse(aux["ntc"], batch.image, w)
+            found["rate"] = cost / batch.image[0].size
         if "logits" in aux:
-            logits = aux["logits"]
-            bce = bce_distill(logits, target.value, target.weight)
-            found["kd"] = bce + 0.5 * soft_dice(logits, target.value, target.weight)
+            bce = bce_distill(aux["logits"], target.value, target.weight)
+            found["kd"] = bce + 0.5 * soft_dice(aux["logits"], target.value, target.weight)
         return found
+
+
+def _silent(b: int) -> Signal:
+    """Nothing is sent."""
+    return Signal(symbols=jnp.zeros((b, 0), jnp.complex64), used=jnp.zeros((b, 0), jnp.float32))
 
 
 def _weighted_mse(image: Array, target: Array, w: Array) -> PerImage:
