@@ -59,6 +59,8 @@ class HyperPrior(nn.Module):
       width: of the hidden layers.
       strides: of the stages; the product is positions of y per position of z, along each axis.
       scale: usual deviation of each feature, from which sigma starts; () = 1 for all.
+      steps: whether each feature learns the step that it is rounded to, 1 at the start; `mu` and `sigma` then count
+        steps, and `y_hat` what y does.
       dtype: computing type of h_a and h_s; parameters and all probabilities are float32.
     """
 
@@ -67,6 +69,7 @@ class HyperPrior(nn.Module):
     width: int = 64
     strides: tuple[int, ...] = (2, 2)
     scale: tuple[float, ...] = ()
+    steps: bool = False
     dtype: Any = jnp.float32
 
     @property
@@ -88,6 +91,8 @@ class HyperPrior(nn.Module):
         self.synthesis = [dense(self.width * s * s) for s in reversed(self.strides)]
         self.synthesis_out = dense(2 * self.features, kernel_init=nn.initializers.zeros)
         self.prior = FactorisedPrior(self.hyper_features)
+        zeros = nn.initializers.zeros_init()
+        self.log_step = self.param("log_step", zeros, (self.features,), jnp.float32) if self.steps else 0.0
 
     def __call__(
         self, y: Float[Array, "b h w d"], noise_y: Float[Array, "b h w d"] | None, noise_z: Array | None
@@ -106,12 +111,14 @@ class HyperPrior(nn.Module):
           ValueError: for other features or noise of another shape.
         """
         _check_features(y, self.features)
+        step = jnp.exp(self.log_step)
+        y = y / step
         z = self.analyse(y)
         z_hat = rounded(z, 0.0) if noise_z is None else noised(z, noise_z)
         mu, sigma = self.synthesise(z_hat, y.shape[1], y.shape[2])
         y_hat = rounded(y, mu) if noise_y is None else noised(y, noise_y)
         return EntropyOut(
-            y_hat=y_hat,
+            y_hat=y_hat * step,
             bits=jnp.sum(gaussian_bits(y_hat, mu=mu, sigma=sigma), axis=-1),
             bits_z=jnp.sum(self.prior(z_hat), axis=(1, 2, 3)),
             mu=mu,

@@ -152,7 +152,7 @@ def build_sa_oosc(
     sizes = {"code": code, "full": full, "width": width, "depth": depth}
     module = SAOOSC(
         analysis=AnalysisTransform(code=full, net=net),
-        entropy=HyperPrior(features=features, hyper_features=max(8, features // 8), scale=usual),
+        entropy=HyperPrior(features=features, hyper_features=max(8, features // 8), scale=usual, steps=True),
         importance=chosen.importance(),
         coder=TokenEncoder(levels=len(rates.levels), **sizes),
         bottleneck=VariableLength(rates=rates, stride=PATCH, reference=code.reference),
