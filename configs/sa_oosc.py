@@ -29,6 +29,7 @@ NETWORKS = {
 }
 TRANSFORM = {"distortion_ntc": 80.0, "rate": 1.0}
 AIR = {"snr_db": (0.0, 14.0), "rate": (0.25, 1.0)}
+"""Real dimensions per bit are from eta / 4 to eta: after :transform about cbr 1/110 to 1/38."""
 A = {"name": "transform", "weights": TRANSFORM, "trainable": "analysis|synthesis|entropy"}
 B = {"name": "student", "weights": {"kd": 1.0}, "trainable": "importance"}
 C = {"name": "code", "weights": {"distortion": 250.0}, "trainable": "coder|restorer", **AIR}
@@ -57,10 +58,10 @@ def get_config(arg: str = "quick") -> ConfigDict:
 
 def quick() -> ConfigDict:
     """Scenes, four short phases in one run."""
-    fractions = (0.4, 0.2, 0.2, 0.2)
+    phases = [{**phase, "fraction": f} for phase, f in ((A, 0.4), (B, 0.2), (C, 0.2), (D, 0.2))]
     return ConfigDict(
         {
-            **_run(400, batch_size=8, phases=[{**p, "fraction": f} for p, f in zip((A, B, C, D), fractions, strict=True)]),
+            **_run(400, batch_size=8, phases=phases, eta=0.1),
             "eval": {**EVALUATION, "data": {**SCENES, "split": "test", "count": 64}, "rates": (0.5, 1.0)},
         }
     )
@@ -69,7 +70,7 @@ def quick() -> ConfigDict:
 def transform() -> ConfigDict:
     """Phase A: `uniform`, because it is no variant's own."""
     cfg = _run(15_000, batch_size=16, phases=[{**A, "fraction": 1.0}])
-    return ConfigDict({**cfg, "system": {"name": "sa_oosc", "variant": "uniform"}})
+    return ConfigDict({**cfg, "system": {**cfg["system"], "variant": "uniform"}})
 
 
 def student() -> ConfigDict:
@@ -83,9 +84,9 @@ def scenes() -> ConfigDict:
     return ConfigDict(_run(1_300, batch_size=16, phases=phases, after="runs/sa_oosc_transform"))
 
 
-def _run(steps: int, *, batch_size: int, phases: list[dict], after: str = "") -> dict:
+def _run(steps: int, *, batch_size: int, phases: list[dict], after: str = "", eta: float = 0.5) -> dict:
     return {
-        "system": {"name": "sa_oosc"},
+        "system": {"name": "sa_oosc", "eta": eta},
         **NETWORKS,
         "phases": tuple(phases),
         "data": {

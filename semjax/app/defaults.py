@@ -11,6 +11,7 @@ TEACHERS: dict[str, Any] = {
     "scenarios": (),  # rows of the labels, by name; none = all that the stores know
     "overrides": "",  # file of corrected labels
     "regions": 0,  # columns of the labels; 0 = the most that a picture of the stores has
+    "classes": "",  # class tables (packaged name or file) whose names number the regions' classes; "" = no such label
 }
 
 DEFAULTS: dict[str, Any] = {

@@ -18,9 +18,11 @@ import numpy as np
 from semjax.data import images
 from semjax.data.entries import id_of
 from semjax.data.files import ArchiveSource, ArraySource, DataError, Entry, FolderSource, Record, Source
+from semjax.data.label_noise import LabelNoise
 from semjax.data.mixture import MixtureSource
 from semjax.data.records_source import RecordsSource
 from semjax.data.tfds_source import TfdsSource
+from semjax.scenes.classes import region_classes
 from semjax.scenes.render import RenderedScene, render
 from semjax.scenes.scenarios import all_importance
 from semjax.scenes.world import SPLITS, Scene, SceneConfig, sample_scene
@@ -59,11 +61,13 @@ class ScenesSource:
       count: how many scenes there are.
       seed: of all of them.
       truth: whether records hold, as labels, the scene (the fields of `Scene` by name) and the `importance` of its
-        regions under every scenario with `weight` and `valid`, as joined teachers give them; as map `ids` the id map.
-      world: settings of `SceneConfig`, such as `objects_max=3`.
+        regions under every scenario with `weight` and `valid`, as joined teachers give them, and their `classes`,
+        indices into `scene_classes()`; as map `ids` the id map.
+      settings: of `SceneConfig`, such as `objects_max=3`, and of `LabelNoise`, such as `wrong=0.2`. A configuration
+        holds only those that it sets, so that runs begun before there was a setting can go on.
 
     Raises:
-      DataError: a split, count or size that cannot be.
+      DataError: a split, count, size or share that cannot be, or labels to be spoilt where there are none.
     """
 
     def __init__(
@@ -74,14 +78,20 @@ class ScenesSource:
         count: int = 10_000,
         seed: int = 0,
         truth: bool = False,
-        **world: Any,
+        **settings: Any,
     ):
         if split not in SPLITS:
             raise DataError(f"scenes have no split {split!r}; their splits are: {', '.join(SPLITS)}")
         if count < 1 or size < 16:
             raise DataError(f"scenes need count >= 1 and size >= 16, got count={count}, size={size}")
         self.size, self.split, self.count, self.seed, self.truth = size, split, count, seed, truth
-        self.config = SceneConfig(**world)
+        spoilt = {field.name for field in dataclasses.fields(LabelNoise)} & settings.keys()
+        self.noise = LabelNoise(**{name: settings.pop(name) for name in spoilt})
+        if self.noise != LabelNoise() and not truth:
+            raise DataError(
+                f"scenes without labels have none to spoil: set truth=True beside {', '.join(sorted(spoilt))}"
+            )
+        self.config = SceneConfig(**settings)
 
     def __len__(self) -> int:
         return self.count
@@ -89,24 +99,25 @@ class ScenesSource:
     def __getitem__(self, index: int) -> Record:
         scene, drawn = self.drawn(index)
         image = images.from_uint8(images.to_uint8(np.asarray(drawn.image)))
-        known = self._known(scene, drawn.ids) if self.truth else {}
-        record: Any = {"image": image, "id": range(self.count)[index], **known}
+        place = range(self.count)[index]
+        known = self._known(scene, drawn.ids, place) if self.truth else {}
+        record: Any = {"image": image, "id": place, **known}
         return record
 
     def blank(self) -> dict[str, dict[str, np.ndarray]]:
         """Zeros in place of maps and labels, {} without `truth`."""
         if not self.truth:
             return {}
-        known = self._known(self.scene(0), np.zeros((1, 1), np.uint8))
+        known = self._known(self.scene(0), np.zeros((1, 1), np.uint8), 0)
         return jax.tree.map(np.zeros_like, known)
 
-    def _known(self, scene: Scene, ids: Any) -> Any:
+    def _known(self, scene: Scene, ids: Any, index: int) -> Any:
         fields = {field.name: np.asarray(getattr(scene, field.name)) for field in dataclasses.fields(scene)}
         with jax.default_device(_host()), jax.transfer_guard("allow"):
-            importance = np.asarray(_judge()(scene), np.float32)
+            truth = np.asarray(_judge()(scene), np.float32)
         valid = np.concatenate([[True], fields["present"]])
-        weight = np.broadcast_to(valid, importance.shape).astype(np.float32)
-        told = {"importance": importance, "weight": weight, "valid": valid}
+        importance, weight = self.noise(truth, valid, seed=self.seed, split=self.split, index=index)
+        told = {"importance": importance, "weight": weight, "valid": valid, "classes": region_classes(scene)}
         return {"labels": {**fields, **told}, "maps": {"ids": np.asarray(ids)}}
 
     def entry(self, index: int) -> Entry:
@@ -115,7 +126,8 @@ class ScenesSource:
 
     def fingerprint(self) -> str:
         """A SHA-256 that changes with the settings or with what the first scenes look like."""
-        told = hashlib.sha256(repr((self.size, self.split, self.count, self.seed, self.config)).encode())
+        spoilt = (self.noise,) if self.noise else ()
+        told = hashlib.sha256(repr((self.size, self.split, self.count, self.seed, self.config, *spoilt)).encode())
         for index in range(min(PROBED, self.count)):
             told.update(images.to_uint8(self[index]["image"]).tobytes())
         return told.hexdigest()

@@ -51,7 +51,7 @@ class TokenEncoder(nn.Module):
     Attributes:
       code: the linear code of the tokens: its features are the longest token's.
       full: the code of the latents, of which `code` has the first features.
-      levels: how many rates a token may have.
+      levels: how many rates a token may have; 0 = the network is not told what is sent.
       width, depth, heads, window: of the Swin blocks.
       dtype: computing type; latents and tokens are float32.
     """
@@ -72,7 +72,8 @@ class TokenEncoder(nn.Module):
         """Tokens of `y`; `index` is the rate of each."""
         seen = (y * (STEP / deviation(self.full))).astype(self.dtype)
         x = nn.Dense(self.width, dtype=self.dtype, name="in")(seen)
-        x = x + nn.Embed(self.levels, self.width, dtype=self.dtype, name="rate")(index)
+        if self.levels:
+            x = x + nn.Embed(self.levels, self.width, dtype=self.dtype, name="rate")(index)
         x = SNRFiLM(width=self.width, dtype=self.dtype, name="film")(x, public)
         x = SwinStage(self.depth, self.heads, self.window, dtype=self.dtype, name="blocks")(x)
         last = nn.Dense(self.code.features, kernel_init=nn.initializers.zeros, dtype=self.dtype, name="last")

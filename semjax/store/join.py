@@ -5,6 +5,7 @@ A joined record is the source's own with
     labels  importance f32[s, m]   in [0, 1]; 0 where nothing was said
             status u8[s, m], weight f32[s, m]   of `Status`, and 1 or 0 (`label_weight`): a failed label has weight 0
             valid bool[m], boxes f32[m, 4]
+            classes i32[m]   where asked for: indices into `Wanted.classes`; their number for any other class or none
             image_emb f32[p], region_emb f32[m, p]   where asked for
     maps    ids u8[h, w]   the region of each pixel
 
@@ -13,6 +14,7 @@ m is the same for all pictures; what a picture does not have is MISSING, with we
 
 import dataclasses
 import difflib
+import hashlib
 import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
@@ -50,12 +52,14 @@ class Wanted:
       scenarios: their names, in the order of the rows; None = all, those of the first store first.
       regions: m; None = the most that a picture of the stores has.
       features: of `EMBEDDINGS`.
+      classes: names whose places make the label `classes`; None = no such label.
       expected: the fingerprint that the first store must have; None = any.
     """
 
     scenarios: tuple[str, ...] | None = None
     regions: int | None = None
     features: tuple[str, ...] = ()
+    classes: tuple[str, ...] | None = None
     expected: Mapping[str, Any] | None = None
 
 
@@ -101,6 +105,7 @@ class TeacherJoin:
         self.scenarios = _chosen(self.stores, wanted.scenarios)
         self.regions = max(store.regions for store in self.stores) if wanted.regions is None else wanted.regions
         self._features = {name: _width(self.stores, name) for name in wanted.features}
+        self._classes = _places(wanted.classes)
         if picture_sha is not None:
             self._compare_pictures(picture_sha)
 
@@ -132,12 +137,13 @@ class TeacherJoin:
 
     @property
     def fingerprints(self) -> tuple[str, ...]:
-        """Of the stores, and of the corrections, if any."""
+        """Of the stores, and of the corrections and of the names of classes, if any."""
         corrected = () if self.overrides is None else (self.overrides.digest,)
-        return (*(store.about.digest for store in self.stores), *corrected)
+        named = () if self._classes is None else (hashlib.sha256(repr(tuple(self._classes)).encode()).hexdigest(),)
+        return (*(store.about.digest for store in self.stores), *corrected, *named)
 
     def blank(self, height: int = 1, width: int = 1) -> dict[str, Any]:
-        """Labels and maps, all zeros, for a picture of that size that could not be read."""
+        """Labels and maps for a picture of that size that could not be read: zeros, and no class."""
         s, m = len(self.scenarios), self.regions
         labels = {
             "importance": np.zeros((s, m), np.float32),
@@ -146,6 +152,8 @@ class TeacherJoin:
             "valid": np.zeros(m, bool),
             "boxes": np.zeros((m, 4), np.float32),
         }
+        if self._classes is not None:
+            labels["classes"] = np.full(m, len(self._classes), np.int32)
         for name, size in self._features.items():
             labels[name] = np.zeros((m, size) if EMBEDDINGS[name] == "regions" else size, np.float32)
         return {"labels": labels, "maps": {"ids": np.zeros((height, width), np.uint8)}}
@@ -164,6 +172,10 @@ class TeacherJoin:
             joined["maps"]["ids"] = self._ids(regions, where, size)
             m = len(regions.valid)
             labels["valid"][:m], labels["boxes"][:m] = regions.valid, regions.boxes
+            if self._classes is not None:
+                other = len(self._classes)
+                named = [self._classes.get(name, other) for name in regions.names]
+                labels["classes"][:m] = np.where(regions.valid, named, other)
         for row, (store, name) in enumerate(self.scenarios.items()):
             self._label(labels, row, records[name], scenario=store, where=where)
         labels["weight"] = label_weight(labels["status"])
@@ -236,6 +248,17 @@ def _chosen(stores: Sequence[Store], asked: tuple[str, ...] | None) -> dict[str,
     if asked is not None and len(set(asked)) < len(asked):
         raise StoreError(f"a scenario is named twice: {', '.join(asked)}")
     return known if asked is None else {name: known[name] for name in asked}
+
+
+def _places(names: tuple[str, ...] | None) -> dict[str, int] | None:
+    """Classes by name, and their places."""
+    if names is None:
+        return None
+    places = {name: place for place, name in enumerate(names)}
+    if len(places) < len(names):
+        twice = next(name for place, name in enumerate(names) if places[name] != place)
+        raise StoreError(f"class {twice!r} is named twice among the {len(names)} classes to be joined; name each once")
+    return places
 
 
 def _width(stores: Sequence[Store], name: str) -> int:

@@ -12,7 +12,7 @@ entropy are those of NTSCC, arXiv 2112.10961.
 | vectorization g_a, g_s | `analysis`, `synthesis`                      |
 | importance student     | `importance` (any of `semjax.importance`)    |
 | hyperprior             | `entropy`: bits_i; shapes the rate only      |
-| η, g, Q_R              | `eta` at rate token 1, `g`, `bottleneck.rates` |
+| η, g, Q_R              | `eta` at rate token 1, or what `cbr` allows; `g`; `bottleneck.rates` |
 | f_e, f_d               | `coder`, `restorer`                          |
 
 CHOICE: all networks start at the variable-length linear code, so that a short training never ends below it.
@@ -36,11 +36,13 @@ from semjax.bottlenecks.masked import VariableLength, rates_codec
 from semjax.contracts import SideCodec
 from semjax.decoders.tokens import SynthesisTransform, TokenDecoder
 from semjax.encoders.tokens import STEP, AnalysisTransform, TokenEncoder, deviation
-from semjax.importance.allocate import RateSet, gains, lengths
+from semjax.importance.allocate import RateSet, budget, check_budget, gains, lengths
 from semjax.link.side import FixedWidth
+from semjax.scenes.scenarios import scenario_names
 from semjax.systems.base import Parts
-from semjax.systems.scenario_trained import VARIANTS, ScenarioTrained
-from semjax.types import Image, Public, Received, Signal, struct
+from semjax.systems.scenario_trained import ScenarioTrained
+from semjax.systems.scenario_variants import VARIANTS
+from semjax.types import Image, PerImage, Public, Received, Signal, struct
 
 
 @struct
@@ -70,7 +72,13 @@ class Shares:
 
 
 class SAOOSC(nn.Module):
-    """Both ends; see the module's docstring for the parts."""
+    """Both ends; see the module's docstring for the parts.
+
+    Attributes:
+      eta: real dimensions per bit at rate token 1; the rate token scales it.
+      g: what importance is worth (`semjax.importance.allocate`).
+      cbr: analog uses per value that each picture may spend at rate token 1, whatever it holds; 0 = `eta` decides.
+    """
 
     analysis: nn.Module
     entropy: nn.Module
@@ -81,6 +89,7 @@ class SAOOSC(nn.Module):
     synthesis: nn.Module
     eta: float
     g: float
+    cbr: float = 0.0
 
     def transmit(self, image: Image, public: Public, given: Mapping[str, Array]) -> Signal:
         """Pads by repeating the edge to a multiple of 16; what that costs is counted."""
@@ -104,11 +113,23 @@ class SAOOSC(nn.Module):
         bits = jax.lax.stop_gradient(self.entropy(y, None, None).bits)
         b, i, j = bits.shape
         a = gains(said.importance.reshape(b, -1), self.g)
-        eta = self.eta * public.rate
+        eta = self.scale(bits.reshape(b, -1), a, public)
         index = lengths(bits.reshape(b, -1), a, eta=eta, rates=self.bottleneck.rates)
         a = a.reshape(b, i, j)
         soft = jnp.clip(eta[:, None, None] * a * bits, 0.0, float(self.bottleneck.rates.largest))
         return Shares(importance=said.importance, logits=said.logits, gains=a, soft=soft, index=index.reshape(b, i, j))
+
+    def scale(self, bits: Float[Array, "b n"], a: Float[Array, "b n"], public: Public) -> PerImage:
+        """η of each picture: the system's own, or the largest that its budget allows.
+
+        Raises:
+          ValueError: a budget that no scale can meet.
+        """
+        if not self.cbr:
+            return self.eta * public.rate
+        full = self.cbr * 3 * public.height * public.width
+        check_budget(full, n=bits.shape[1], rates=self.bottleneck.rates)
+        return budget(bits, a, uses=full * public.rate, rates=self.bottleneck.rates)
 
     def sent(self, y: Float[Array, "b i j d"], shares: Shares, public: Public) -> Signal:
         """What goes over the air of latents, each token as long as its share says."""
@@ -127,19 +148,28 @@ def build_sa_oosc(
     parts: Parts,
     *,
     variant: str = "student",
+    scenarios: int = 0,
+    tables: str = "scenes",
     features: int = 192,
     levels: tuple[int, ...] = RateSet().levels,
     eta: float = 0.3,
+    cbr: float = 0.0,
     g: float = 1.5,
     alpha: float = 4.0,
     width: int = 96,
     depth: int = 4,
     prior: str = "natural",
+    rate_tokens: bool = True,
+    free_rate: bool = False,
 ) -> ScenarioTrained:
     """From a run's config: sections `encoder`, `decoder` (stride 16), `channel`, `phases`; options from `system`.
 
+    `scenarios` are the rows of the labels, 0 = those of scenes, with their wordings; `tables` names the class tables of
+    the static variants: packaged ones, or a file. `rate_tokens` and `free_rate` are for ablations: whether the coder
+    knows what of a token is sent, and whether the loss of the rate reaches importance.
+
     Raises:
-      ValueError: no such variant, more dimensions per token than features, or networks of another stride.
+      ValueError: no such variant or tables, more dimensions per token than features, or networks of another stride.
     """
     if variant not in VARIANTS:
         raise ValueError(f"variant {variant!r} is not known; there are: {', '.join(VARIANTS)}")
@@ -147,36 +177,42 @@ def build_sa_oosc(
     full, code = (LinearCode(cbr=count / (2 * 768), prior=prior) for count in (features, rates.largest))
     if code.features > features:
         raise ValueError(f"the longest token has {code.features} dimensions, more than the {features} features of y")
-    net, back = _networks(cfg, parts, features)
-    usual = tuple((deviation(full) / STEP).tolist())
     sizes = {"code": code, "full": full, "width": width, "depth": depth}
     module = SAOOSC(
-        analysis=AnalysisTransform(code=full, net=net),
-        entropy=HyperPrior(features=features, hyper_features=max(8, features // 8), scale=usual, steps=True),
-        importance=chosen.importance(),
-        coder=TokenEncoder(levels=len(rates.levels), **sizes),
+        **_transforms(cfg, parts, full),
+        importance=chosen.importance(scenarios or len(scenario_names())),
+        coder=TokenEncoder(levels=len(rates.levels) if rate_tokens else 0, **sizes),
         bottleneck=VariableLength(rates=rates, stride=PATCH, reference=code.reference),
         restorer=TokenDecoder(**sizes),
-        synthesis=SynthesisTransform(code=full, net=back),
         eta=eta,
         g=g if chosen.shares else 0.0,
+        cbr=cbr,
     )
-    return _trained(cfg, parts, module=module, variant=variant, alpha=alpha if chosen.weighs else 0.0)
+    loss = {"alpha": alpha if chosen.weighs else 0.0, "free_rate": free_rate, "longest": rates.largest}
+    reads = {"worded": not scenarios, "given": chosen.reading(tables)}
+    return _trained(cfg, parts, module=module, variant=variant, **loss, **reads)
 
 
-def _networks(cfg: Any, parts: Parts, features: int) -> tuple[Any, Any]:
-    """The networks of both transforms, 0 at the start."""
-    zero = nn.initializers.zeros_init()
+def _transforms(cfg: Any, parts: Parts, full: LinearCode) -> dict[str, Any]:
+    """Both transforms, whose networks give 0 at the start, and the entropy model of what lies between."""
+    zero, features = nn.initializers.zeros_init(), full.features
     net: Any = parts.encoder(cfg.encoder)(features=features, last_init=zero)
     back: Any = parts.decoder(cfg.decoder)(last_init=zero)
     if net.stride != PATCH or back.stride != PATCH:
         raise ValueError(f"the networks need stride {PATCH}, got {net.stride} and {back.stride}")
-    return net, back
+    usual = tuple((deviation(full) / STEP).tolist())
+    return {
+        "analysis": AnalysisTransform(code=full, net=net),
+        "synthesis": SynthesisTransform(code=full, net=back),
+        "entropy": HyperPrior(features=features, hyper_features=max(8, features // 8), scale=usual, steps=True),
+    }
 
 
-def _trained(cfg: Any, parts: Parts, *, module: SAOOSC, variant: str, alpha: float) -> ScenarioTrained:
-    rates = module.bottleneck.rates
-    codecs: dict[str, SideCodec] = {"rates": rates_codec(rates), "scale": FixedWidth(bits=SCALE_BITS)}
+def _trained(cfg: Any, parts: Parts, *, module: SAOOSC, variant: str, **more: Any) -> ScenarioTrained:
+    codecs: dict[str, SideCodec] = {
+        "rates": rates_codec(module.bottleneck.rates),
+        "scale": FixedWidth(bits=SCALE_BITS),
+    }
     return ScenarioTrained(
         name="sa_oosc",
         variant=variant,
@@ -185,7 +221,5 @@ def _trained(cfg: Any, parts: Parts, *, module: SAOOSC, variant: str, alpha: flo
         PHASES=parts.phases(cfg.phases),
         side_codecs=codecs,
         rates=(0.25, 1.0),
-        alpha=alpha,
-        given=VARIANTS[variant].given,
-        longest=rates.largest,
+        **more,
     )

@@ -18,28 +18,23 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
 from semjax.bottlenecks.linear import PATCH
 from semjax.contracts import Phase
-from semjax.importance.embedding import ScenarioTable, ScenarioText
-from semjax.importance.fixed import GIVEN, FixedROI, GivenImportance, UniformImportance
+from semjax.importance.fixed import GIVEN
 from semjax.importance.maps import importance_map, weight_map, weighted_token_peaks
-from semjax.importance.objects import ImportanceStudent
 from semjax.losses.distill import bce_distill, rank_margin, soft_dice
 from semjax.scenes.scenarios import scenario_names, text_of
 from semjax.scenes.wordings import TRAINING_WORDINGS
-from semjax.scenes.words import tokens, vocabulary
+from semjax.scenes.words import tokens
 from semjax.systems.base import SystemTrainable, send, slot_keys
 from semjax.types import Batch, Keys, Outputs, PerImage, Public, Signal, Tree
 
 SCENARIO_SLOT, NOISE_SLOT = 1002, 1003
 TEXT_LENGTH = 32
-WIDTH = 96
-"""Features of the student."""
 MARGIN = 0.1
 """m: by how much of the longest token important ones should be longer."""
 NEEDED = ("importance", "weight", "ids")
@@ -49,54 +44,21 @@ ALONE = ("distortion_ntc", "rate")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Variant:
-    """What differs from the student's system, and nothing else does.
-
-    Attributes:
-      importance: makes the source of importance.
-      given: (labels, public) → the truth that it reads.
-      shares: whether importance changes lengths.
-      weighs: whether it weighs the loss.
-    """
-
-    importance: Callable[[], nn.Module]
-    given: Callable[[Mapping[str, Array], Public], dict[str, Array]] | None = None
-    shares: bool = True
-    weighs: bool = True
-
-
-def true_importance(labels: Mapping[str, Array], public: Public) -> dict[str, Array]:
-    """The teacher's map of each picture under its scenario."""
-    assert public.scenario is not None
-    return {GIVEN: importance_map(labels["importance"], labels["ids"], public.scenario)}
-
-
-VARIANTS: dict[str, Variant] = {
-    "student": Variant(
-        importance=lambda: ImportanceStudent(scenario=ScenarioTable(scenarios=len(scenario_names())), width=WIDTH)
-    ),
-    "student_text": Variant(
-        importance=lambda: ImportanceStudent(scenario=ScenarioText(vocabulary=len(vocabulary())), width=WIDTH)
-    ),
-    "oracle": Variant(importance=GivenImportance, given=true_importance),
-    "roi": Variant(importance=FixedROI),
-    "uniform_weighted": Variant(importance=UniformImportance, shares=False),
-    "uniform": Variant(importance=UniformImportance, shares=False, weighs=False),
-}
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
 class ScenarioTrained(SystemTrainable):
     """A system of that kind as something to train; see the module's docstring.
 
     Attributes:
       alpha: how much more a pixel of importance 1 counts than one of importance 0, minus 1.
       longest: real dimensions of the longest token.
+      free_rate: whether the rate's loss reaches importance: an ablation.
+      worded: whether the scenarios are those of scenes, so that their wordings are known, too.
       given: (labels, public) → truth that the variant reads, or None.
     """
 
     alpha: float
     longest: int
+    free_rate: bool = False
+    worded: bool = True
     given: Callable[[Mapping[str, Array], Public], dict[str, Array]] | None = None
 
     @property
@@ -134,7 +96,7 @@ class ScenarioTrained(SystemTrainable):
         missing = [name for name in NEEDED if name not in batch.labels]
         if missing:
             raise ValueError(f"the batch has no labels {', '.join(missing)}: set data.train.truth or teachers.stores")
-        batch = dataclasses.replace(batch, public=_drawn(batch.public, keys))
+        batch = dataclasses.replace(batch, public=self._drawn(batch, keys))
         given = self.given(batch.labels, batch.public) if self.given else {}
         over, alone = (any(term in phase.weights for term in terms) for terms in (OVER_CHANNEL, ALONE))
 
@@ -159,6 +121,14 @@ class ScenarioTrained(SystemTrainable):
         outputs, changed = self.module.apply({"params": params, **collections}, batch, method=chain, mutable=[])
         return outputs, {**collections, **changed}
 
+    def _drawn(self, batch: Batch, keys: Keys) -> Public:
+        """A scenario for each picture, one of the labels' rows; of scenes one of its training wordings, too."""
+        count = batch.labels["importance"].shape[1]
+        draw = jax.vmap(lambda key: jax.random.randint(key, (2,), 0, jnp.array([count, TRAINING_WORDINGS])))
+        scenario, wording = jnp.moveaxis(draw(slot_keys(keys, SCENARIO_SLOT)), 1, 0)
+        text = _wordings()[scenario, wording] if self.worded else None
+        return dataclasses.replace(batch.public, scenario=scenario, text=text)
+
     def stats(self, outputs: Outputs) -> dict[str, Array]:
         """As of every system; none in a phase that sends nothing."""
         return super().stats(outputs) if outputs.signal.symbols.size else {}
@@ -180,13 +150,22 @@ class ScenarioTrained(SystemTrainable):
                 aux["lengths"], target.value, target.weight, margin=MARGIN, longest=self.longest
             )
         if "ntc" in aux:
-            cost = jnp.sum(aux["bits"] / jax.lax.stop_gradient(aux["gains"]), axis=(1, 2)) + aux["bits_z"]
+            gains = aux["gains"] if self.free_rate else jax.lax.stop_gradient(aux["gains"])
+            cost = jnp.sum(aux["bits"] / gains, axis=(1, 2)) + aux["bits_z"]
             found["distortion_ntc"] = _weighted_mse(aux["ntc"], batch.image, w)
             found["rate"] = cost / batch.image[0].size
         if "logits" in aux:
             bce = bce_distill(aux["logits"], target.value, target.weight)
             found["kd"] = bce + 0.5 * soft_dice(aux["logits"], target.value, target.weight)
         return found
+
+
+def _wordings() -> Array:
+    """The training wordings of each scenario of scenes, as words: [s, wordings, length]."""
+    told = [
+        [tokens(text_of(s, i), TEXT_LENGTH) for i in range(TRAINING_WORDINGS)] for s in range(len(scenario_names()))
+    ]
+    return jnp.asarray(told, jnp.int32)
 
 
 def _silent(b: int) -> Signal:
@@ -196,17 +175,6 @@ def _silent(b: int) -> Signal:
 
 def _weighted_mse(image: Array, target: Array, w: Array) -> PerImage:
     return jnp.mean(w * jnp.mean(jnp.square(image - target), axis=-1), axis=(1, 2))
-
-
-def _drawn(public: Public, keys: Keys) -> Public:
-    """A scenario and one of its training wordings for each picture."""
-    count = len(scenario_names())
-    table = jnp.asarray(
-        [[tokens(text_of(s, i), TEXT_LENGTH) for i in range(TRAINING_WORDINGS)] for s in range(count)], jnp.int32
-    )
-    draw = jax.vmap(lambda key: jax.random.randint(key, (2,), 0, jnp.array([count, TRAINING_WORDINGS])))
-    scenario, wording = jnp.moveaxis(draw(slot_keys(keys, SCENARIO_SLOT)), 1, 0)
-    return dataclasses.replace(public, scenario=scenario, text=table[scenario, wording])
 
 
 def _noise(keys: Keys, *shapes: tuple[int, ...]) -> tuple[Array, ...]:

@@ -8,8 +8,13 @@ import pytest
 
 from semjax.app import build, config, train
 from semjax.app.dry_run import dry_run
+from semjax.app.errors import ConfigError
 from semjax.data.facts import source_facts
 from semjax.data.loader import train_loader
+from semjax.data.sources import ScenesSource
+from semjax.importance import fit
+from semjax.importance.class_tables import load_tables
+from semjax.scenes.classes import region_classes
 from semjax.store.join import TeacherJoin
 from semjax.store.overrides import Override, write_overrides
 from semjax.store.shards import Store
@@ -66,6 +71,19 @@ def test_corrections_and_regions(store, tmp_path, monkeypatch):
     assert "stores" not in source_facts(made.source.source)
 
 
+def test_classes_are_numbered_as_the_tables_say(store, tmp_path, monkeypatch):
+    scenes = ScenesSource(size=32, count=COUNT)
+    made = source(store, classes="scenes")
+    assert np.array_equal(made[3]["labels"]["classes"], region_classes(scenes.scene(3)))
+    assert fit.main(["--stores", str(store), str(tmp_path / "mine.json")]) == 0
+    monkeypatch.setenv("TABLES", str(tmp_path))
+    names = (*load_tables(tmp_path / "mine.json").names, "")
+    with train_loader(source(store, classes="$TABLES/mine.json"), batch_size=COUNT, crop=16, seed=3) as loader:
+        batch = build.to_batch(next(loader))
+    for row, picture in enumerate(batch.id):
+        assert [names[c] for c in batch.labels["classes"][row]] == list(Store(store)[int(picture)].regions.names)
+
+
 def test_a_run_goes_on_with_its_store_only(store, tmp_path):
     here = tmp_path / "store"
     cfg = config.resolve({**asked(here), "system": {"name": "linear", "cbr": 1 / 12}, "train": {"steps": 0}}, REGISTRY)
@@ -95,10 +113,11 @@ def test_a_dry_run_reads_what_labels_there_are(store):
         ({"stores": ("nowhere",)}, r"nowhere.*python -m semjax\.teachers run"),
         ({"regions": 2}, r"6 regions, and only 2 are joined"),
         ({"overrides": "nowhere.jsonl"}, r"nowhere\.jsonl cannot be read"),
+        ({"classes": "nowhere.json"}, r"data\.train\.teachers\.classes: class tables 'nowhere\.json' cannot be read"),
     ],
 )
 def test_mistakes_are_named(store, teachers, told):
-    with pytest.raises(ValueError, match=told):
+    with pytest.raises((ValueError, ConfigError), match=told):
         source(store, **teachers)[0]
 
 

@@ -9,6 +9,7 @@ from semjax.app import build, config
 from semjax.data.bad_records import GuardedSource
 from semjax.data.entries import blank_of
 from semjax.data.files import DataError
+from semjax.data.label_noise import LabelNoise
 from semjax.data.loader import eval_batches, train_loader
 from semjax.data.mixture import MixtureSource, Part
 from semjax.data.patches import PatchSource
@@ -17,7 +18,7 @@ from semjax.data.transforms import RandomCrop, mirrored_half_the_time
 from semjax.scenes.scenarios import all_importance
 
 SCENE = {"shape", "colour", "texture", "centre", "radius", "present", "background", "seed"}
-LABELS = SCENE | {"importance", "weight", "valid"}
+LABELS = SCENE | {"importance", "weight", "valid", "classes"}
 
 
 class Numbered:
@@ -92,8 +93,27 @@ def test_scenes_say_what_they_hold():
     assert np.allclose(record["labels"]["importance"], all_importance(scene))
     assert record["labels"]["valid"].tolist() == [True, *scene.present.tolist()]
     assert np.array_equal(record["labels"]["weight"][3], record["labels"]["valid"])
+    assert record["labels"]["classes"].tolist()[0] == scene.background
+    assert record["labels"]["classes"].dtype == np.int32
     assert set(np.unique(record["maps"]["ids"])) == {0, *(np.flatnonzero(scene.present) + 1)}
     assert np.array_equal(ScenesSource(size=64, count=3)[1]["image"], record["image"])
+
+
+def test_scenes_with_noise_differ_in_their_labels_only():
+    settings = {"size": 32, "count": 6, "truth": True}
+    exact, noisy = ScenesSource(**settings), ScenesSource(**settings, wrong=0.5, failed=0.3)
+    records = [noisy[i] for i in (4, 1, -2)]
+    for record, index in zip(records, (4, 1, 4), strict=True):
+        labels, true = record["labels"], exact[index]["labels"]
+        same = {name: np.array_equal(labels[name], true[name]) for name in true}
+        assert [name for name in same if not same[name]] == ["importance", "weight"]
+        np.testing.assert_array_equal(record["image"], exact[index]["image"])
+        expected = LabelNoise(wrong=0.5, failed=0.3)(
+            true["importance"], true["valid"], index=index, seed=0, split="train"
+        )
+        np.testing.assert_array_equal(labels["importance"], expected[0])
+        np.testing.assert_array_equal(labels["weight"], expected[1])
+    assert noisy.fingerprint() != exact.fingerprint() == ScenesSource(**settings, wrong=0.0).fingerprint()
 
 
 def test_a_cache_keeps_what_is_known():

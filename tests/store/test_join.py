@@ -112,6 +112,28 @@ def test_features_where_asked_for(make_store: MakeStore) -> None:
         TeacherJoin(Pictures(), make_store(), wanted=Wanted(features=("dense",)))
 
 
+def test_classes_where_asked_for(make_store: MakeStore) -> None:
+    def emptied(index: int) -> Record:
+        record = make_record(index)
+        assert record.regions is not None
+        return dataclasses.replace(
+            record, regions=dataclasses.replace(record.regions, valid=np.array([True, index != 5, True]))
+        )
+
+    wanted = Wanted(classes=("thing 2", "other", "thing 1"), regions=4)
+    join = TeacherJoin(Pictures(bad=(4,)), make_store(make=emptied), wanted=wanted)
+    assert join[6]["labels"]["classes"].tolist() == [3, 2, 0, 3]
+    assert join[5]["labels"]["classes"].tolist() == [3, 3, 0, 3]
+    assert join[4]["labels"]["classes"].tolist() == [3] * 4  # a picture that could not be read
+    assert join[6]["labels"]["classes"].dtype == join.blank(8, 10)["labels"]["classes"].dtype == np.int32
+    turned = TeacherJoin(Pictures(), join.stores[0].folder, wanted=Wanted(classes=("thing 1",)))
+    assert (
+        len({join.fingerprints, turned.fingerprints, TeacherJoin(Pictures(), join.stores[0].folder).fingerprints}) == 3
+    )
+    with pytest.raises(StoreError, match="class 'thing 1' is named twice among the 2 classes"):
+        TeacherJoin(Pictures(), join.stores[0].folder, wanted=Wanted(classes=("thing 1", "thing 1")))
+
+
 def test_blank_has_the_shapes_of_a_record(make_store: MakeStore) -> None:
     join = TeacherJoin(Pictures(bad=(4,)), make_store(), wanted=Wanted(features=("image_emb",)))
     blank, real = join.blank(8, 10), join[3]

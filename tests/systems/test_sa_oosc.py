@@ -18,12 +18,14 @@ from semjax.data.sources import ScenesSource
 from semjax.evaluators.scenario_draw import SceneScenarios
 from semjax.evaluators.sweep import Origin, Sweep
 from semjax.importance.base import ImportanceError
+from semjax.importance.class_tables import load_tables
 from semjax.systems.base import picture_keys, send
 from semjax.training.checkpoint import flat
 
 REGISTRY = build.default_registry()
 GOLDEN = pathlib.Path(__file__).parent / "golden_sa_oosc_params.json"
 SMALL = {"features": 24, "levels": (0, 4, 8, 16), "width": 8, "depth": 2}
+TERMS = ("distortion", "distortion_ntc", "rate", "kd", "rank")
 NET = {"name": "residual_conv", "modulation": "none"}
 
 
@@ -32,7 +34,7 @@ def trainable(variant: str = "student", **options):
         "system": {"name": "sa_oosc", "variant": variant, **SMALL, **options},
         "encoder": {**NET, "widths": (4, 4, 4, 4), "blocks": (0, 0, 0, 0)},
         "decoder": {**NET, "widths": (4, 4, 4, 4), "blocks": (0, 0, 0, 0)},
-        "phases": ({"name": "all", "weights": {"distortion": 1.0}},),
+        "phases": ({"name": "all", "weights": dict.fromkeys(TERMS, 1.0)},),
     }
     return build.build(config.resolve(cfg, REGISTRY), REGISTRY)
 
@@ -154,7 +156,51 @@ def test_the_oracle_reads_the_truth_and_says_so():
         trainable("oracle").predict_fns()["transmit"](variables("oracle"), {}, batch().image, batch().public, {})
     assert hasattr(trainable("oracle"), "given_of")
     assert not hasattr(trainable(), "given_of")
-    assert "kd" not in jax.eval_shape(lambda p: terms_of(p, "oracle"), variables("oracle")["params"])
+
+
+def test_a_phase_computes_what_it_weighs():
+    made, keys = trainable(), picture_keys(jax.random.key(2), 0, batch().id)
+
+    def terms(*weighed):
+        phase = dataclasses.replace(made.PHASES[0], weights=dict.fromkeys(weighed, 1.0))
+
+        def run(params):
+            outputs, _ = made.forward(params, {}, {}, batch(), keys, phase)
+            return made.terms(outputs, batch(), {}), made.stats(outputs)
+
+        return jax.eval_shape(run, variables()["params"])
+
+    assert set(terms("kd")[0]) == {"kd"}
+    assert set(terms("kd", "rank")[0]) == {"kd", "rank"}
+    assert set(terms("rate")[0]) == {"kd", "rate", "distortion_ntc"}
+    assert set(terms("distortion")[0]) == {"kd", "rank", "mse", "log_mse", "distortion"}
+    assert terms("kd")[1] == {}
+    assert set(terms("distortion")[1]) == {"uses", "papr_db"}
+
+
+@pytest.mark.parametrize("variant", ["static", "static_scenario"])
+def test_static_variants_read_classes(variant):
+    labels = batch().labels
+    told = trainable(variant).given_of(labels, batch().public)["importance"]
+    tables = load_tables("scenes")
+    for i in range(4):
+        scenario = int(batch().public.scenario[i])
+        table = tables.static if variant == "static" else tables.by_scenario[scenario]
+        region = int(labels["ids"][i, 5, 7])
+        assert told[i, 5, 7] == pytest.approx(table[int(labels["classes"][i, region])])
+    with pytest.raises(ValueError, match="the batch has no label classes"):
+        trainable(variant).given_of({"ids": labels["ids"]}, batch().public)
+
+
+def test_a_budget_is_met_by_each_picture():
+    made = trainable(cbr=0.03)
+    signal = jax.jit(made.predict_fns()["transmit"])(variables(), {}, batch().image, batch().public, {})
+    budget = 0.03 * 3 * 64 * 64
+    spent = np.asarray(signal.used.sum(axis=1))
+    assert (spent <= budget).all()
+    assert (spent > budget - 8 / 2).all(), "less than one step of one token is left"
+    with pytest.raises(ValueError, match="cannot be met: 16 tokens of 4 to 16 real dimensions spend 32 to 128 uses"):
+        trainable(cbr=0.2).predict_fns()["transmit"](variables(), {}, batch().image, batch().public, {})
 
 
 @pytest.mark.parametrize("variant", ["student", "oracle"])
