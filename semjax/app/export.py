@@ -25,6 +25,7 @@ from semjax.types import Tree
 MAX_BYTES = 8 << 20
 PLACES = ("root", "roots", "path", "start_from")
 DTYPES = ("bfloat16", "float32")
+LICENCE = "\n**Licence.** That of the code, which draws the training pictures.\n"
 EVALUATE = "\nEvaluate: `python eval.py --checkpoint {name}`\n"
 
 
@@ -105,7 +106,12 @@ def _card(name: str, cfg: Config, facts: dict[str, Any], *, count: int) -> str:
 | steps, batch, seed | {facts.get("step")}, {cfg.data.batch_size}, {cfg.seed} |
 | parameters | {count:,}, averaged, stored as {facts["stored_as"]} |
 | configuration | {facts.get("config_hash")} (config.json) |
-{"" if cfg.system.name in build.TOWERS else EVALUATE.format(name=name)}"""
+{"" if cfg.system.name in build.TOWERS else EVALUATE.format(name=name)}{_licence(cfg)}"""
+
+
+def _licence(cfg: Config) -> str:
+    """A line where that is clear: of weights that saw nothing but drawn scenes."""
+    return LICENCE if cfg.data.train.source == "scenes" else ""
 
 
 def _what(cfg: Config) -> str:
