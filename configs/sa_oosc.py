@@ -75,7 +75,7 @@ def transform() -> ConfigDict:
 
 def student() -> ConfigDict:
     """Phase B."""
-    return ConfigDict(_run(2_400, batch_size=16, phases=[{**B, "fraction": 1.0}], after="runs/sa_oosc_transform"))
+    return ConfigDict(_run(4_000, batch_size=16, phases=[{**B, "fraction": 1.0}], after="runs/sa_oosc_transform"))
 
 
 def scenes() -> ConfigDict:

@@ -5,6 +5,7 @@ import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from semjax.app import learned
 from semjax.app.errors import ConfigError, explained
 from semjax.app.joined import joined_of
 from semjax.data.entries import unwrapped
@@ -47,32 +48,52 @@ def scenarios_of(cfg: Any, source: Source) -> ScenarioDraw | None:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Asking:
-    """What an evaluation knows of scenarios: which each picture has, and who asks about what arrived; None = nobody."""
+    """What an evaluation knows of scenarios: which each picture has, and who asks about what arrived; None = nobody.
+
+    Attributes:
+      scenarios: of the pictures.
+      exam: who asks.
+      rows: how many scenarios the run's system knows by number; None if that does not matter.
+    """
 
     scenarios: ScenarioDraw | None = None
     exam: SceneExam | None = None
+    rows: int | None = None
 
     def told(self, batches: Iterator[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
-        """The batches, with what is known in public of their scenarios."""
+        """The batches, with what is known in public of their scenarios.
+
+        Raises:
+          ConfigError: a scenario that the system does not know.
+        """
         for batch in batches:
             known = {} if self.scenarios is None else self.scenarios.columns(batch["id"].tolist())
+            if "scenario" in known:
+                learned.checked(known["scenario"], self.rows, where="eval.scenario")
             yield {**batch, **known}
 
 
-def asking(cfg: Any, source: Source) -> Asking:
+def asking(cfg: Any, source: Source, trainable: Any = None) -> Asking:
     """What `eval.scenario` asks for; only scenes can be asked about, and only as wholes.
 
+    Args:
+      cfg: of the run, with the evaluation's changes.
+      source: the pictures of `eval.data`.
+      trainable: the run's system, to see whether it knows these scenarios.
+
     Raises:
-      ConfigError: as `scenarios_of`, or scenes that are cropped.
+      ConfigError: as `scenarios_of`, scenes that are cropped, or a system that cannot be told what it needs.
     """
     scenarios, scenes = scenarios_of(cfg, source), unwrapped(source)
+    learned.check_evaluation(cfg, source, trainable, scenarios)
+    rows = learned.rows_of(trainable)
     if scenarios is None or not isinstance(scenes, ScenesSource):
-        return Asking(scenarios=scenarios)
+        return Asking(scenarios=scenarios, rows=rows)
     if cfg.eval.data.crop is not None:
         raise ConfigError(
             "eval.data.crop: questions are asked about whole scenes only; leave it None, or set eval.scenario to ''"
         )
-    return Asking(scenarios=scenarios, exam=SceneExam(ScenesAlbum.of(scenes), scenarios=scenarios))
+    return Asking(scenarios=scenarios, exam=SceneExam(ScenesAlbum.of(scenes), scenarios=scenarios), rows=rows)
 
 
 def baselines(exam: SceneExam | None, own: Measured) -> Iterator[Row]:

@@ -80,7 +80,7 @@ def evaluate(
     gallery = _gallery(cfg, entries[0], lanes)
     with explained("eval"):
         ways = [leg for entry in entries for leg in legs(entry, lanes)]
-        asked = asking(cfg, source)
+        asked = asking(cfg, source, entries[0].trainable)
         sweeps = [_sweep(leg, cfg, source, gallery, told=_told(cfg, entries[0]), asked=asked) for leg in ways]
         make_folder(folder)
         found = _run(sweeps, ways, cfg, source)

@@ -118,7 +118,8 @@ def _what(cfg: Config) -> str:
     """The lines on what was trained: a system over a channel, or a network that sends nothing."""
     if cfg.system.name in build.TOWERS:
         return f"| network | {cfg.system.name} |"
-    system = f"| system | {cfg.system.name}, cbr {cfg.system.get('cbr', '-')} |"
+    options = [f"{key} {cfg.system[key]}" for key in ("variant", "cbr", "eta") if cfg.system.get(key)]
+    system = f"| system | {', '.join([cfg.system.name, *options])} |"
     return f"{system}\n| channel in training | {cfg.channel.name} |"
 
 

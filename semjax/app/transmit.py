@@ -1,13 +1,15 @@
 """One picture over the air: `python transmit.py PICTURE --checkpoint RUN --snr_db 5 [--channel NAME] [--output DIR]`.
 
-The picture goes through the evaluation chain once. Written are `received.png` and `side_by_side.png` (original and
-received, with labels); printed are the channel uses by kind, the cbr and the PSNR.
+A system that decides by a scenario what matters is told one with `--scenario NAME`. The picture goes through the
+evaluation chain once. Written are `received.png` and `side_by_side.png` (original and received, with labels); printed
+are the channel uses by kind, the cbr and the PSNR.
 """
 
 import argparse
 import dataclasses
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -17,13 +19,14 @@ from PIL import Image, ImageDraw, ImageFont
 
 from semjax.app import build, config
 from semjax.app.beside import checked_rates
-from semjax.app.errors import UserError, guard
+from semjax.app.errors import UserError, explained, guard
 from semjax.app.evaluate import make_folder
+from semjax.app.learned import public_scenario
 from semjax.app.links import check_link, check_sends, fitted, links_of
 from semjax.channels import CHANNELS
 from semjax.contracts import Channel
 from semjax.data import images
-from semjax.evaluators.base import chain, public_of
+from semjax.evaluators.base import NOTHING, chain, public_of
 from semjax.link import rate, transport
 from semjax.link.choice import LINKS, Links
 from semjax.metrics import METRICS
@@ -60,6 +63,7 @@ def transmit(
     token: float = 1.0,
     seed: int = 0,
     links: Links = transport.ideal_link,
+    known: Mapping[str, Any] = NOTHING,
 ) -> Transmitted:
     """Sends one picture once.
 
@@ -71,8 +75,9 @@ def transmit(
       token: rate token, a fraction of the system's full rate.
       seed: of noise and fading.
       links: gives the digital link that runs over a channel.
+      known: what else is public of the picture, as `learned.public_scenario` gives it.
     """
-    batch = {"image": jnp.asarray(image)[None], "id": np.zeros(1, np.int32)}
+    batch = {"image": jnp.asarray(image)[None], "id": np.zeros(1, np.int32), **known}
     public = public_of(batch, snr_db=snr_db, rate=token)
     compiled = chain(loaded.trainable, links=links)
     sent = compiled.encode(loaded.variables, {}, image=batch["image"], public=public)
@@ -160,6 +165,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", default=0, type=int, help="of noise and fading")
     parser.add_argument("--output", default=pathlib.Path(), type=pathlib.Path, metavar="DIR")
     parser.add_argument("--rate", default=1.0, type=float, help="fraction of the full rate, for a system of many")
+    parser.add_argument("--scenario", default="", metavar="NAME", help="for a system that decides by it what matters")
     parser.add_argument("--side_link", default="ideal", choices=sorted(LINKS), help="how integer streams travel")
     flags = parser.parse_args(argv)
     image, channel = _picture(flags.picture), _channel(flags.channel)
@@ -167,10 +173,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     links = links_of(loaded.cfg, loaded.trainable)
     check_link(loaded.trainable, flags.channel, channel, links)
     checked_rates((flags.rate,), loaded.trainable, where="--rate")
+    known = public_scenario(loaded.cfg, loaded.trainable, flags.scenario, where="--scenario")
     make_folder(flags.output)
-    sent = transmit(
-        image, loaded=loaded, channel=channel, snr_db=flags.snr_db, token=flags.rate, seed=flags.seed, links=links
-    )
+    way = {"channel": channel, "snr_db": flags.snr_db, "token": flags.rate, "seed": flags.seed, "links": links}
+    with explained(str(flags.picture)):
+        sent = transmit(image, loaded=loaded, known=known, **way)
     label = f"{flags.channel}, {flags.snr_db:g} dB: {sent.psnr:.2f} dB PSNR"
     images.save_png(flags.output / "received.png", sent.image)
     images.save_png(flags.output / "side_by_side.png", side_by_side([("original", image), (label, sent.image)]))

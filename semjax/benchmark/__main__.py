@@ -1,10 +1,14 @@
-"""`python -m semjax.benchmark sa-importance | build`: scores predicted importance; makes the labels' file anew."""
+"""`python -m semjax.benchmark COMMAND`: labels, scores, and a student.
+
+sa-importance scores predicted importance, train-student and predict make and ask the student from pixels, build makes
+the labels' file anew.
+"""
 
 import argparse
 import pathlib
 import sys
 
-from semjax.benchmark import coco_part, sa_importance
+from semjax.benchmark import coco_part, sa_importance, student_command
 from semjax.benchmark.objects import BenchmarkError
 
 
@@ -21,6 +25,14 @@ def _parser() -> argparse.ArgumentParser:
     score = commands.add_parser("sa-importance", help=about, description=about)
     sa_importance.add_arguments(score)
     score.set_defaults(do=sa_importance.run)
+    about = "make a student from pixels, of the photographs of train and val"
+    training = commands.add_parser("train-student", help=about, description=about)
+    student_command.add_training(training)
+    training.set_defaults(do=student_command.train)
+    about = "write what a student says of the photographs of a split, as a file of predictions"
+    predicting = commands.add_parser("predict", help=about, description=about)
+    student_command.add_predicting(predicting)
+    predicting.set_defaults(do=student_command.predict)
     about = "make the file of the labels from the data sets"
     build = commands.add_parser("build", help=about, description=about)
     build.add_argument("--data", type=pathlib.Path, required=True, help="folder of mllm_importance and coco_vl")

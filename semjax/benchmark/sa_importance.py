@@ -1,8 +1,9 @@
 """`python -m semjax.benchmark sa-importance`: the table of the baselines, and of a file of predictions beside them.
 
 Three sets of labels are scored. All labels of the split. Those that a second, blind pass judged too, with the second
-pass itself, the ceiling, beside everything else on the same objects. And, where the baselines alone are
-asked for, the second pass over the pictures of all splits, since nothing about it was fitted.
+pass itself, the ceiling, beside everything else on the same objects. And the second pass over the pictures of all
+splits, since nothing about it was fitted. With `--against`, the differences of the predictions' scores to a baseline's,
+with intervals of these differences, stand beside them.
 """
 
 import argparse
@@ -19,7 +20,7 @@ from semjax.evaluators import results
 from semjax.evaluators.results import Row
 from semjax.training.log import git_state
 
-EVERY, SECOND_ONLY = "all", "second pass"
+EVERY, SECOND_ONLY, DIFFERENCE = "all", "second pass", "all, paired"
 """Which labels a row is of."""
 
 
@@ -29,6 +30,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--split", default="test", help="which of them (default test)")
     parser.add_argument("--predictions", type=pathlib.Path, help="a file of predictions to score beside the baselines")
     parser.add_argument("--name", help="what the tables call the predictions (default: the file's name)")
+    parser.add_argument(
+        "--against",
+        action="append",
+        default=[],
+        metavar="BASELINE",
+        help="also give the differences to a baseline, with their own intervals; may be repeated",
+    )
     parser.add_argument("--scale", choices=predictions.SCALES, help="which number means indispensable (default 9)")
     parser.add_argument("--out", type=pathlib.Path, help="file to write the rows to, as JSON")
     parser.add_argument("--markdown", action="store_true", help="print Markdown tables")
@@ -60,9 +68,8 @@ def run(args: argparse.Namespace) -> str:
         unscaled = [name] if scale is None else []
         if scale == 9 and said[name].max(initial=0) <= 1 / 9 < labels.importance.max():
             notes.append(f"note: {name} says nothing above 1; if its scale is 0 to 1, say so: --scale 1")
-    rows = rows_of(said, labels, unscaled=unscaled)
-    if not args.predictions:
-        rows += ceiling(args.part)
+    compared = differences(said, labels, against=args.against, unscaled=unscaled)
+    rows = rows_of(said, labels, unscaled=unscaled) + ceiling(args.part) + compared
     if args.out:
         results.save(rows, args.out, fields=scores.FIELDS)
         notes.append(f"wrote {len(rows)} rows to {args.out}")
@@ -87,6 +94,33 @@ def rows_of(said: Mapping[str, np.ndarray], labels: Labels, *, unscaled: Sequenc
             rows += scores.scored(
                 values[chosen], labels.where(chosen), about=_about(name, which, labels.part), metrics=metrics
             )
+    return rows
+
+
+def differences(
+    said: Mapping[str, np.ndarray], labels: Labels, *, against: Sequence[str], unscaled: Sequence[str] = ()
+) -> list[Row]:
+    """Rows of the last predictor's scores less those of baselines, over all labels; resamples are of the same pictures.
+
+    Args:
+      said: predicted importance, float[n, s], by the predictor's name.
+      labels: what is right.
+      against: names of baselines.
+      unscaled: predictors of which only the order counts.
+
+    Raises:
+      BenchmarkError: a name that is no baseline, or nothing but baselines was said.
+    """
+    name = list(said)[-1]
+    rows = []
+    for other in against:
+        if other not in baselines.NAMES or name in baselines.NAMES:
+            raise BenchmarkError(
+                f"--against {other!r} compares --predictions FILE with one of: {', '.join(baselines.NAMES)}"
+            )
+        about = _about(f"{name} - {other}", DIFFERENCE, labels.part)
+        metrics = scores.ORDER_METRICS if name in unscaled else scores.METRICS
+        rows += scores.scored(said[name], labels, about=about, metrics=metrics, than=said[other])
     return rows
 
 

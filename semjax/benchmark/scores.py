@@ -53,6 +53,7 @@ def scored(
     *,
     about: Row,
     metrics: Sequence[str] = METRICS,
+    than: Float[np.ndarray, "n s"] | None = None,
 ) -> list[Row]:
     """Rows of one predictor: each metric for all scenarios together and for each alone.
 
@@ -61,6 +62,7 @@ def scored(
       labels: what is right.
       about: `system`, `variant`, `commit`, `labels` (which of the labels these are) and `fingerprint`.
       metrics: what to compute; the other metrics get rows without a value.
+      than: another prediction: rows are then of the differences to its scores, on the same pictures and resamples.
 
     Raises:
       ValueError: a prediction of another shape.
@@ -68,6 +70,7 @@ def scored(
     if prediction.shape != labels.importance.shape:
         raise ValueError(f"predictions of shape {prediction.shape} for labels of shape {labels.importance.shape}")
     said, true = LEVELS * prediction, LEVELS * labels.importance
+    others = [] if than is None else [LEVELS * than]
     names, place = np.unique(labels.picture, return_inverse=True)
     shared = {
         **about,
@@ -77,9 +80,10 @@ def scored(
     columns = {ALL: slice(None)} | {name: slice(i, i + 1) for i, name in enumerate(labels.scenarios)}
     rows = []
     for scenario, chosen in columns.items():
-        values = said[:, chosen], true[:, chosen]
+        compared = [each[:, chosen] for each in (said, *others)]
         for metric in METRICS:
-            found = _interval(SCORES[metric], *values, place=place) if metric in metrics else _UNKNOWN
+            score, known = SCORES[metric], metric in metrics
+            found = _interval(score, *compared, true=true[:, chosen], place=place) if known else _UNKNOWN
             ends = {"mean": round(found.mean, 6), "ci_low": round(found.low, 6), "ci_high": round(found.high, 6)}
             rows.append({**shared, "scenario": scenario, "metric": metric, **ends})
     return rows
@@ -88,8 +92,12 @@ def scored(
 _UNKNOWN = Interval(mean=float("nan"), low=float("nan"), high=float("nan"))
 
 
-def _interval(score: Score, said: np.ndarray, true: np.ndarray, *, place: np.ndarray) -> Interval:
-    """A score over objects, resampled by the pictures `place` that they are in."""
-    owner = np.repeat(place, said.shape[1])
-    flat = said.ravel(), true.ravel()
-    return interval(lambda weight: score(*flat, weight[..., owner]), pictures=int(place.max()) + 1, width=owner.size)
+def _interval(score: Score, *said: np.ndarray, true: np.ndarray, place: np.ndarray) -> Interval:
+    """A score over objects, less that of a second prediction, if any; resampled by the pictures `place` they are in."""
+    owner = np.repeat(place, true.shape[1])
+
+    def statistic(weight: np.ndarray) -> np.ndarray:
+        first, *rest = (score(each.ravel(), true.ravel(), weight[..., owner]) for each in said)
+        return first - rest[0] if rest else first
+
+    return interval(statistic, pictures=int(place.max()) + 1, width=owner.size)

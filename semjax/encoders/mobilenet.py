@@ -37,11 +37,12 @@ class WeightsError(ValueError):
 
 
 class MobileNetOut(NamedTuple):
-    """The last feature map, its mean, and the logits."""
+    """The last feature map, its mean, the logits, and the map before the last stride."""
 
     map: Float[Array, "b hl wl d"]
     pooled: Float[Array, "b d"]
     logits: Float[Array, "b c"]
+    middle: Float[Array, "b hm wm dm"]
 
 
 def same_padding(side: int, stride: int) -> tuple[int, int]:
@@ -123,14 +124,15 @@ class MobileNetV1(nn.Module):
         x = 2.0 * image - 1.0
         padding = [same_padding(side, 2) for side in x.shape[1:3]]
         x = nn.Conv(self.first, (3, 3), (2, 2), padding, use_bias=False, name="conv1")(x)
-        x = nn.relu6(_Norm(name="conv1_bn")(x))
+        middle = x = nn.relu6(_Norm(name="conv1_bn")(x))
         for i, (width, stride) in enumerate(zip(self.widths, self.strides, strict=True), start=1):
+            middle = x if stride > 1 else middle
             x = nn.relu6(_Norm(name=f"conv_dw_{i}_bn")(_Depthwise(stride, name=f"conv_dw_{i}")(x)))
             x = nn.Conv(width, (1, 1), use_bias=False, name=f"conv_pw_{i}")(x)
             x = nn.relu6(_Norm(name=f"conv_pw_{i}_bn")(x))
         pooled = x.mean(axis=(1, 2))
         logits = nn.Conv(self.classes, (1, 1), name="conv_preds")(pooled[:, None, None])
-        return MobileNetOut(map=x, pooled=pooled, logits=logits[:, 0, 0])
+        return MobileNetOut(map=x, pooled=pooled, logits=logits[:, 0, 0], middle=middle)
 
 
 def load_mobilenet(path: str | os.PathLike[str], model: MobileNetV1) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
     FILE rows=FIELDS cols=FIELDS [value=FIELD] [digits=N] [interval=95|ends] [references=yes] [FIELD=VALUE ...]
     FILE rows=FIELDS values=FIELDS [digits=N] [FIELD=VALUE ...]
-    FILE check=monotone|above [FIELD=VALUE ...]
+    FILE check=monotone|above|signs [FIELD=VALUE ...]
 
 FILE is a results.json or a cost.json, written by an evaluation, under any name. `rows` and `cols` name fields (several
 with commas, default rows=system cols=snr_db); `value` is the field shown in the cells (default mean), `digits` its
@@ -18,13 +18,15 @@ names `told` or `told_snr_db`.
 `references=yes` adds the public figures that belong to the same pictures, channel and metric, at the points of the
 columns; it wants rows=system and a cbr and SNR in the columns or among the selections. `check=monotone` lists the steps
 in SNR and in cbr along which the metric does not rise; `check=above` the points of a gain whose whole interval is not
-above 0. Examples:
+above 0; `check=signs` the places where it is not above 0 in every seed and in all together. Rows of all seeds together
+have `seed=all`. Examples:
 
     docs/results/swin.json rows=cbr cols=snr_db metric=psnr system=swinjscc channel=awgn
     docs/results/swin.json rows=system,cbr cols=snr_db metric=psnr_gain_over_linear channel=awgn interval=ends
     docs/results/swin.json rows=system cols=cbr snr_db=10 metric=psnr channel=awgn references=yes
     docs/results/swin.json rows=system,told cols=snr_db metric=psnr channel=awgn
     docs/results/swin.json check=monotone metric=psnr
+    docs/results/sa.json rows=variant cols=snr_db metric=psnr_high channel=awgn side_link=ideal seed=all interval=ends
     docs/results/swin_cost.json rows=system,end values=parameters,gflop,ms
 """
 
@@ -35,7 +37,8 @@ import shlex
 from collections.abc import Iterator
 from typing import Any
 
-from semjax.evaluators import monotone, numbers, plots, references
+from semjax.evaluators import agreement, monotone, numbers, plots, references
+from semjax.evaluators.hierarchical import POOLED
 from semjax.evaluators.results import Row, cbr_name, distinct, matched, read
 
 OPTIONS = {
@@ -84,6 +87,7 @@ def _prepared(rows: list[Row], named: set[str]) -> list[Row]:
         rows = plots.under_mismatch(rows)
     elif "told_snr_db" not in named:
         rows = [row for row in rows if "told_snr_db" not in row or matched(row)]
+    rows = [{**row, "seed": _AllSeeds(POOLED)} if row.get("seed") == POOLED else row for row in rows]
     return [{**row, "cbr": _Cbr(row["cbr_total"])} if "cbr_total" in row else row for row in rows]
 
 
@@ -138,7 +142,11 @@ def _checked(rows: list[Row], check: str) -> list[str]:
         )
         head = f"{len(low)} of {len(rows)} points do not lie above 0 with their whole 95 % interval:"
         return [head, "", *_listed(names)]
-    raise ValueError(f"check={check} is not known; it may be monotone or above")
+    if check == "signs":
+        found = [*agreement.places(rows)]
+        low = [place.words() for place in found if not place.holds]
+        return [agreement.sentence(found), *(["", *_listed(low)] if low else [])]
+    raise ValueError(f"check={check} is not known; it may be monotone, above or signs")
 
 
 def _listed(names: Any) -> Iterator[str]:
@@ -213,6 +221,13 @@ class _Cbr(float):
 
     def __str__(self) -> str:
         return cbr_name(self)
+
+
+class _AllSeeds(int):
+    """The seed of a row of all seeds together."""
+
+    def __str__(self) -> str:
+        return "all"
 
 
 def _heading(fields: list[str], values: tuple[Any, ...]) -> str:

@@ -15,6 +15,10 @@ entropy are those of NTSCC, arXiv 2112.10961.
 | η, g, Q_R              | `eta` at rate token 1, or what `cbr` allows; `g`; `bottleneck.rates` |
 | f_e, f_d               | `coder`, `restorer`                          |
 
+Options: `scenarios` are the rows of the labels, 0 = those of scenes, with their wordings; `tables` names the class
+tables of the static variants, packaged ones or a file. For ablations: `rate_tokens`, whether the coder knows what of a
+token is sent, and `free_rate`, whether the loss of the rate reaches importance.
+
 CHOICE: all networks start at the variable-length linear code, so that a short training never ends below it.
 CHOICE: lengths are made of bits of rounded latents, in training too; the noisy ones serve the rate loss.
 CHOICE: a variant has the same networks, data and weights, and another `importance`; `uniform` also has alpha = 0.
@@ -41,7 +45,7 @@ from semjax.link.side import FixedWidth
 from semjax.scenes.scenarios import scenario_names
 from semjax.systems.base import Parts
 from semjax.systems.scenario_trained import ScenarioTrained
-from semjax.systems.scenario_variants import VARIANTS
+from semjax.systems.scenario_variants import variant_of
 from semjax.types import Image, PerImage, Public, Received, Signal, struct
 
 
@@ -107,9 +111,9 @@ class SAOOSC(nn.Module):
         return self.analysis(jnp.pad(image, ((0, 0), (0, bottom), (0, right), (0, 0)), mode="edge"), public)
 
     def shares(self, y: Float[Array, "b i j d"], public: Public, given: Mapping[str, Array]) -> Shares:
-        """What each token gets; of y itself no gradient comes of it."""
+        """What each token gets; of y itself no gradient comes of it. A student sees latents of variance about 1."""
         y = jax.lax.stop_gradient(y)
-        said = self.importance(y, public, given)
+        said = self.importance(y * (STEP / deviation(self.analysis.code)), public, given)
         bits = jax.lax.stop_gradient(self.entropy(y, None, None).bits)
         b, i, j = bits.shape
         a = gains(said.importance.reshape(b, -1), self.g)
@@ -164,33 +168,42 @@ def build_sa_oosc(
 ) -> ScenarioTrained:
     """From a run's config: sections `encoder`, `decoder` (stride 16), `channel`, `phases`; options from `system`.
 
-    `scenarios` are the rows of the labels, 0 = those of scenes, with their wordings; `tables` names the class tables of
-    the static variants: packaged ones, or a file. `rate_tokens` and `free_rate` are for ablations: whether the coder
-    knows what of a token is sent, and whether the loss of the rate reaches importance.
+    See the module's docstring for the options.
 
     Raises:
       ValueError: no such variant or tables, more dimensions per token than features, or networks of another stride.
     """
-    if variant not in VARIANTS:
-        raise ValueError(f"variant {variant!r} is not known; there are: {', '.join(VARIANTS)}")
-    chosen, rates = VARIANTS[variant], RateSet(levels=levels)
-    full, code = (LinearCode(cbr=count / (2 * 768), prior=prior) for count in (features, rates.largest))
-    if code.features > features:
-        raise ValueError(f"the longest token has {code.features} dimensions, more than the {features} features of y")
-    sizes = {"code": code, "full": full, "width": width, "depth": depth}
+    chosen, rates = variant_of(variant), RateSet(levels=levels)
+    full = _code(features, prior)
+    sizes = {"code": _code(rates.largest, prior), "full": full, "width": width, "depth": depth}
     module = SAOOSC(
         **_transforms(cfg, parts, full),
+        **_ends(rates, sizes, told=rate_tokens),
         importance=chosen.importance(scenarios or len(scenario_names())),
-        coder=TokenEncoder(levels=len(rates.levels) if rate_tokens else 0, **sizes),
-        bottleneck=VariableLength(rates=rates, stride=PATCH, reference=code.reference),
-        restorer=TokenDecoder(**sizes),
         eta=eta,
         g=g if chosen.shares else 0.0,
         cbr=cbr,
     )
-    loss = {"alpha": alpha if chosen.weighs else 0.0, "free_rate": free_rate, "longest": rates.largest}
-    reads = {"worded": not scenarios, "given": chosen.reading(tables)}
-    return _trained(cfg, parts, module=module, variant=variant, **loss, **reads)
+    own = {"alpha": alpha if chosen.weighs else 0.0, "worded": not scenarios, "given": chosen.reading(tables)}
+    return _trained(cfg, parts, module=module, variant=variant, free_rate=free_rate, **own)
+
+
+def _code(features: int, prior: str) -> LinearCode:
+    return LinearCode(cbr=features / (2 * 768), prior=prior)
+
+
+def _ends(rates: RateSet, sizes: Mapping[str, Any], *, told: bool) -> dict[str, Any]:
+    """Both ends of the code of tokens; `told` is whether the coder knows what of a token is sent."""
+    code, full = sizes["code"], sizes["full"]
+    if code.features > full.features:
+        raise ValueError(
+            f"the longest token has {code.features} dimensions, more than the {full.features} features of y"
+        )
+    return {
+        "coder": TokenEncoder(levels=len(rates.levels) if told else 0, **sizes),
+        "bottleneck": VariableLength(rates=rates, stride=PATCH, reference=code.reference),
+        "restorer": TokenDecoder(**sizes),
+    }
 
 
 def _transforms(cfg: Any, parts: Parts, full: LinearCode) -> dict[str, Any]:
@@ -221,5 +234,6 @@ def _trained(cfg: Any, parts: Parts, *, module: SAOOSC, variant: str, **more: An
         PHASES=parts.phases(cfg.phases),
         side_codecs=codecs,
         rates=(0.25, 1.0),
+        longest=module.bottleneck.rates.largest,
         **more,
     )

@@ -123,3 +123,14 @@ VARIANTS: dict[str, Variant] = {
     "uniform_weighted": Variant(importance=_same, shares=False),
     "uniform": Variant(importance=_same, shares=False, weighs=False),
 }
+
+
+def variant_of(name: str) -> Variant:
+    """The variant of that name.
+
+    Raises:
+      ValueError: there is none; the message says which there are.
+    """
+    if name not in VARIANTS:
+        raise ValueError(f"variant {name!r} is not known; there are: {', '.join(VARIANTS)}")
+    return VARIANTS[name]

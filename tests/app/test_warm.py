@@ -13,7 +13,7 @@ CFG = {
     "system": {"name": "deepjscc", "cbr": 1 / 12},
     "encoder": {"name": "conv", "widths": (4, 4, 4, 4)},
     "decoder": {"name": "conv", "widths": (4, 4, 4, 4)},
-    "data": {"train": {"source": "scenes", "size": 32, "count": 4, "crop": 32}, "batch_size": 2},
+    "data": {"train": {"source": "scenes", "size": 32, "count": 8, "crop": 32}, "batch_size": 8},
     "optim": {"lr": 0.01, "ema_decay": 0.5},
 }
 
@@ -65,7 +65,7 @@ def test_what_cannot_be_begun_with(first, tmp_path, train, error, said):
 
 def test_other_shapes_are_named(first, tmp_path):
     other = {**CFG, "encoder": {"name": "conv", "widths": (4, 4, 4, 6)}}
-    with pytest.raises(ConfigError, match=r"encoder/conv_3/bias has shape \(4,\) there and \(6,\) here"):
+    with pytest.raises(ConfigError, match=r"encoder/net/conv_3/bias has shape \(4,\) there and \(6,\) here"):
         run({**other, "train": {"steps": 0, "start_from": str(first[0])}}, workdir=tmp_path / "run")
 
 

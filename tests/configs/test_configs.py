@@ -32,7 +32,12 @@ SPECS = [
     "reader.py:full",
     "reader.py:quick",
     "sa_oosc.py:quick",
+    "sa_oosc.py:transform",
+    "sa_oosc.py:student",
+    "sa_oosc.py:scenes",
 ]
+SLOW = tuple(spec for spec in SPECS if spec.startswith("sa_oosc"))
+"""Four phases are long to trace; a small system goes through them in tests/systems/test_sa_oosc_compile.py."""
 
 
 def load(spec: str):
@@ -69,7 +74,7 @@ def test_a_configuration_is_plain_and_documented(path: pathlib.Path) -> None:
         assert words in text
 
 
-@pytest.mark.parametrize("spec", SPECS)
+@pytest.mark.parametrize("spec", [pytest.param(s, marks=[pytest.mark.nightly] * (s in SLOW)) for s in SPECS])
 def test_one_step_has_the_shapes_of_the_state(spec: str) -> None:
     cfg = load(spec)
     trainable, optimizer = build.build(cfg, REGISTRY), make_optimizer(cfg)

@@ -61,7 +61,7 @@ def test_network_equals_its_twin(tmp_path: pathlib.Path) -> None:
     images = np.random.default_rng(1).random((2, 18, 13, 3)).astype(np.float32)
     out = jax.jit(TINY.apply)(variables, images)
     for i, image in enumerate(images):
-        for found, expected in zip(out, twin(image.astype(np.float64), weights), strict=True):  # type: ignore[arg-type]
+        for found, expected in zip(out[:3], twin(image.astype(np.float64), weights), strict=True):  # type: ignore[arg-type]
             np.testing.assert_allclose(found[i], expected, rtol=2e-4, atol=2e-4)
     assert out.map.shape == (2, 3, 2, 5)  # type: ignore[union-attr]
 

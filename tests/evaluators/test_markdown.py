@@ -110,7 +110,7 @@ def test_checks_say_that_all_is_well_or_list_what_is_not(root: pathlib.Path) -> 
     ("spec", "message"),
     [
         ("check=monotone", "of one metric"),
-        ("check=rising metric=psnr", "may be monotone or above"),
+        ("check=rising metric=psnr", "may be monotone, above or signs"),
         ("rows=system cols=snr_db metric=psnr", r"differ in .*'rate'"),
     ],
 )

@@ -14,8 +14,9 @@ from semjax.importance.maps import (
     object_scores,
     pixels_of,
     token_means,
+    token_peaks,
     weight_map,
-    weighted_token_means,
+    weighted_token_peaks,
 )
 
 RNG = np.random.default_rng(0)
@@ -57,24 +58,27 @@ def test_token_means_against_a_loop(stride: int) -> None:
     np.testing.assert_allclose(token_means(VALUES, stride), blocks_by_loop(VALUES, stride).mean(-1), rtol=1e-6)
 
 
+@pytest.mark.parametrize("stride", [1, 2, 4])
+def test_token_peaks_against_a_loop(stride: int) -> None:
+    np.testing.assert_array_equal(token_peaks(VALUES, stride), blocks_by_loop(VALUES, stride).max(-1))
+
+
 @pytest.mark.parametrize("stride", [2, 4])
-def test_weighted_token_means_against_a_loop(stride: int) -> None:
+def test_weighted_token_peaks_against_a_loop(stride: int) -> None:
     weight = (RNG.random(VALUES.shape) < 0.5).astype(np.float32)
     weight[0, :4, :4] = 0
     values = np.where(weight > 0, VALUES, np.nan)
-    means = jax.jit(weighted_token_means, static_argnames="stride")(values, weight, stride=stride)
-    told, total = blocks_by_loop(np.where(weight > 0, VALUES, 0), stride).sum(-1), blocks_by_loop(weight, stride)
-    expected = told / np.maximum(total.sum(-1), 1)
-    np.testing.assert_allclose(means.value, expected, rtol=1e-5)
-    np.testing.assert_allclose(means.weight, total.mean(-1), rtol=1e-6)
-    assert means.weight[0, 0, 0] == 0
-    assert means.value[0, 0, 0] == 0
+    peaks = jax.jit(weighted_token_peaks, static_argnames="stride")(values, weight, stride=stride)
+    np.testing.assert_array_equal(peaks.value, blocks_by_loop(np.where(weight > 0, VALUES, 0), stride).max(-1))
+    np.testing.assert_allclose(peaks.weight, blocks_by_loop(weight, stride).mean(-1), rtol=1e-6)
+    assert peaks.weight[0, 0, 0] == 0
+    assert peaks.value[0, 0, 0] == 0
 
 
-def test_a_failed_region_is_left_out_of_a_tokens_mean_and_not_taken_for_zero() -> None:
-    values, weight = jnp.array([[[0.8, 0.0]]]), jnp.array([[[1.0, 0.0]]])
-    assert float(weighted_token_means(values, weight, stride=2).value[0, 0, 0]) == pytest.approx(0.8)
-    assert float(token_means(values, 2)[0, 0, 0]) == pytest.approx(0.4)
+def test_a_failed_region_takes_no_part_in_a_token() -> None:
+    values, weight = jnp.array([[[0.2, 0.9]]]), jnp.array([[[1.0, 0.0]]])
+    assert float(weighted_token_peaks(values, weight, stride=2).value[0, 0, 0]) == pytest.approx(0.2)
+    assert float(token_peaks(values, 2)[0, 0, 0]) == pytest.approx(0.9)
 
 
 def test_pixels_of_repeats_and_is_undone_by_token_means() -> None:
@@ -100,7 +104,7 @@ def test_refusals() -> None:
     with pytest.raises(ImportanceError, match="stride = 0"):
         token_means(jnp.zeros((1, 2, 2)), 0)
     with pytest.raises(ImportanceError, match=r"\(1, 2, 2\).*\(1, 2, 3\)"):
-        weighted_token_means(jnp.zeros((1, 2, 2)), jnp.zeros((1, 2, 3)), stride=2)
+        weighted_token_peaks(jnp.zeros((1, 2, 2)), jnp.zeros((1, 2, 3)), stride=2)
 
 
 def test_examples() -> None:

@@ -183,13 +183,14 @@ def test_any_size_and_its_padding_is_counted(name: str, size: tuple[int, int]) -
     assert float(received.uses["analog"][0]) == signal.symbols.shape[1] == np.ceil(padded * 3 / 12)
 
 
-def test_training_is_the_same_on_one_and_on_eight_devices() -> None:
+@pytest.mark.parametrize("many", [2, pytest.param(8, marks=pytest.mark.nightly)])
+def test_training_is_the_same_on_one_and_on_many_devices(many: int) -> None:
     """Same pictures, same keys: the parameters agree to 1e-5 after two steps, over a fading channel."""
     batch = jax.tree.map(np.asarray, batch_of(pictures(8, 32, 32)))
     trainable = dataclasses.replace(wide(cbr=1 / 12), channel=CHANNELS["rayleigh"]())
     optimizer = adamw(schedule=lambda _: jnp.asarray(1e-3), clip=1.0)
     ends = []
-    for devices in (jax.devices()[:1], jax.devices()):
+    for devices in (jax.devices()[:1], jax.devices()[:many]):
         mesh = make_mesh({}, devices)
         state = init_state(trainable, optimizer, jax.random.key(0), batch)
         step = make_step(trainable, PHASES[0], optimizer=optimizer, mesh=mesh)

@@ -193,9 +193,9 @@ def test_static_variants_read_classes(variant):
 
 
 def test_a_budget_is_met_by_each_picture():
-    made = trainable(cbr=0.03)
+    made = trainable(cbr=0.008)
     signal = jax.jit(made.predict_fns()["transmit"])(variables(), {}, batch().image, batch().public, {})
-    budget = 0.03 * 3 * 64 * 64
+    budget = 0.008 * 3 * 64 * 64
     spent = np.asarray(signal.used.sum(axis=1))
     assert (spent <= budget).all()
     assert (spent > budget - 8 / 2).all(), "less than one step of one token is left"
