@@ -84,7 +84,7 @@ def test_a_token_meets_the_target() -> None:
 
     found = solved(curve)
     assert curve(found) == pytest.approx(TARGET, rel=5e-4)
-    assert solved(lambda token: 0.001 * token) == pytest.approx(31.25, rel=1e-3)
+    assert solved(lambda token: 0.001 * token, 1 / 32) == pytest.approx(31.25, rel=1e-3)
     tried: list[float] = []
     solved(lambda token: tried.append(token) or curve(token))
     assert len(set(tried)) < 12
@@ -94,13 +94,13 @@ def test_a_token_comes_as_near_as_steps_allow_and_the_largest_is_taken() -> None
     def steps(token: float) -> float:
         return 0.005 * math.floor(10 * token) + 0.00124
 
-    assert steps(solved(steps)) in (pytest.approx(0.03124), pytest.approx(0.03624))
+    assert steps(solved(steps, 1 / 32)) in (pytest.approx(0.03124), pytest.approx(0.03624))
 
     def bump(token: float) -> float:
         return 0.04 if 0.01 < token < 0.02 else 0.06 * token
 
-    assert bump(solved(bump)) == pytest.approx(TARGET, rel=1e-3)
-    assert solved(bump) > 0.5
+    assert bump(solved(bump, 1 / 32)) == pytest.approx(1 / 32, rel=1e-3)
+    assert solved(bump, 1 / 32) > 0.5
     with pytest.raises(ValueError, match=r"cannot be met.*reach 0.04000 to 0.04000"):
         solved(lambda token: 0.04)
 

@@ -136,11 +136,11 @@ def test_what_is_missing_in_public_is_named(name: str, missing: str) -> None:
         jax.eval_shape(module.init, jax.random.key(0), told(**{missing: None}))
 
 
-def test_given_importance_is_the_mean_over_tokens() -> None:
+def test_given_importance_is_the_largest_of_each_token() -> None:
     pixels = jnp.asarray(np.random.default_rng(3).random((2, 24, 26)), jnp.float32)  # 7 tokens of 4 pixels, not filled
     out = GivenImportance(stride=4).apply({}, Y, PUBLIC, {"importance": pixels})
     assert not isinstance(out, tuple)
-    np.testing.assert_allclose(out.importance[1, 2, 3], pixels[1, 8:12, 12:16].mean(), rtol=1e-5)
+    np.testing.assert_allclose(out.importance[1, 2, 3], pixels[1, 8:12, 12:16].max(), rtol=1e-5)
     assert out.logits is None
     assert out.importance.shape == Y.shape[:3]
 
