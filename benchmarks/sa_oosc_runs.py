@@ -65,7 +65,8 @@ def _without(term: str) -> str:
 
 
 def _phases() -> list[dict[str, Any]]:
-    return [{k: dict(v) if k == "weights" else v for k, v in dict(p).items()} for p in config.load(SCENES)["phases"]]
+    cfg: Any = config.load(SCENES)
+    return [{k: dict(v) if k == "weights" else v for k, v in dict(p).items()} for p in cfg.phases]
 
 
 def ablations() -> list[Run]:
@@ -105,44 +106,43 @@ def every() -> dict[str, Run]:
     return {run.name: run for run in made}
 
 
-def asked(names: Sequence[str], runs: dict[str, Run]) -> list[Run]:
-    """The runs of these names (the main ones if there is none), each after what it begins with."""
+def asked(names: Sequence[str], runs: dict[str, Run], *, out: pathlib.Path) -> list[Run]:
+    """The runs of these names (the main ones if there is none) that `out` lacks, each after what it begins with."""
     names = [f"sa_oosc_{name.removeprefix('sa_oosc_')}" for name in names]
     unknown = sorted(set(names) - set(runs))
     if unknown:
         raise SystemExit(f"error: there is no run {unknown[0]}; there are: {', '.join(runs)}")
     found: dict[str, Run] = {}
     for name in names or [f"sa_oosc_{variant}_{seed}" for seed in SEEDS for variant in MAIN]:
-        chain = [runs[name]]
-        while chain[0].after:
-            chain.insert(0, runs[chain[0].after])
+        chain: list[Run] = []
+        while name and not (out / name).is_dir():
+            chain.insert(0, runs[name])
+            name = runs[name].after
         found |= {run.name: run for run in chain}
     return list(found.values())
 
 
 def train(run: Run, *, work: pathlib.Path, out: pathlib.Path, more: Sequence[str]) -> None:
-    """Trains a run to its end, or goes on with it, and ships it."""
-    if (out / run.name).is_dir():
-        return
+    """Trains a run to its end, or goes on with it, and ships it; where that fails, ends with its exit code."""
     begin = f"--config.train.start_from={_place(run.after, work, out) if run.after else ''}"
     command = [
-        *(
-            sys.executable,
-            "train.py",
-            "--config",
-            f"configs/sa_oosc.py:{run.config}",
-            "--workdir",
-            str(work / run.name),
-        ),
+        *(sys.executable, "train.py"),
+        *("--config", f"configs/sa_oosc.py:{run.config}"),
+        *("--workdir", str(work / run.name)),
         *(f"--config.{change}" for change in run.changes),
         begin,
         *more,
     ]
     print(f"{run.name}: {' '.join(command[1:])}", flush=True)
-    subprocess.run(command, check=True)
+    _do(command)
     if run.shipped:
-        export = [sys.executable, "-m", "semjax.app.export", str(work / run.name), str(out / run.name)]
-        subprocess.run(export, check=True)
+        _do([sys.executable, "-m", "semjax.app.export", str(work / run.name), str(out / run.name)])
+
+
+def _do(command: Sequence[str]) -> None:
+    code = subprocess.run(command, check=False).returncode
+    if code:
+        sys.exit(code)
 
 
 def _place(name: str, work: pathlib.Path, out: pathlib.Path) -> pathlib.Path:
@@ -151,13 +151,13 @@ def _place(name: str, work: pathlib.Path, out: pathlib.Path) -> pathlib.Path:
 
 
 def main() -> int:
-    """The command line; arguments after -- are handed to every training."""
+    """The command line; what it does not know is handed to every training."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", metavar="NAME")
     parser.add_argument("--work", type=pathlib.Path, default=pathlib.Path("runs"), help="work directories")
     parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("checkpoints"), help="shipped checkpoints")
     flags, more = parser.parse_known_args()
-    for run in asked(flags.names, every()):
+    for run in asked(flags.names, every(), out=flags.out):
         train(run, work=flags.work, out=flags.out, more=more)
     return 0
 

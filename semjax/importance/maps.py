@@ -6,9 +6,8 @@ With M the importance of region r under scenario s, and id(p) the region of pixe
     token   M_t = max_{p in t, w_p > 0} M_p,     w_t = mean over the stride² pixels of t of w_p
     object  O_r = mean over id(p) = r of a map
 
-A token is as important as the most important thing that it shows a part of. CHOICE: the mean over its pixels instead
-gives the edges of what matters less than they need: with lengths by true importance on scenes of 128 pixels the maximum
-is worth 0.3 to 0.4 dB more on what matters.
+A token is as important as the most important thing that it shows a part of. CHOICE: the mean over its pixels would give
+the edges of what matters less than they need.
 
 A pixel whose label failed has weight 0: it says nothing, which is not importance 0. Pictures whose sides are no
 multiples of the stride are continued by their last row and column. A region or scenario that there is not cannot be
