@@ -6,6 +6,9 @@
             hardware: two CPU cores, some minutes; PSNR: not yet measured
 :transform  phase A of the miniature: transforms and entropy model, without a channel; once for all that follows
             python train.py --config configs/sa_oosc.py:transform --workdir runs/sa_oosc_transform
+:natural    phase A of :coco and :camvid, on pictures without labels (bsds500, imagenet_sample, coco_vl and camvid under
+            SEMJAX_DATA), beginning with :transform
+            python train.py --config configs/sa_oosc.py:natural --workdir runs/sa_oosc_natural
 :student    phase B: the student on frozen transforms, one per seed
             python train.py --config configs/sa_oosc.py:student --workdir runs/sa_oosc_student_0 --config.seed=0
 :scenes     phases C and D: the code over the channel, then everything together; one per seed and variant
@@ -20,7 +23,7 @@ or student_text.
 
 from ml_collections import ConfigDict
 
-VARIANTS = ("quick", "transform", "student", "scenes")
+VARIANTS = ("quick", "transform", "natural", "student", "scenes")
 SCENES = {"source": "scenes", "size": 128, "truth": True}
 SMALL = {"name": "residual_conv", "modulation": "none"}
 NETWORKS = {
@@ -53,7 +56,7 @@ EVALUATION = {
 
 def get_config(arg: str = "quick") -> ConfigDict:
     """The configuration of a variant."""
-    return dict(zip(VARIANTS, (quick, transform, student, scenes), strict=True))[arg]()
+    return dict(zip(VARIANTS, (quick, transform, natural, student, scenes), strict=True))[arg]()
 
 
 def quick() -> ConfigDict:
@@ -71,6 +74,16 @@ def transform() -> ConfigDict:
     """Phase A: `uniform`, because it is no variant's own."""
     cfg = _run(15_000, batch_size=16, phases=[{**A, "fraction": 1.0}])
     return ConfigDict({**cfg, "system": {**cfg["system"], "variant": "uniform"}})
+
+
+def natural() -> ConfigDict:
+    """Phase A on natural pictures: `uniform` needs no labels. It begins with the transform of scenes."""
+    roots = tuple(f"$SEMJAX_DATA/{name}" for name in ("bsds500", "imagenet_sample", "coco_vl", "camvid"))
+    cfg = _run(10_000, batch_size=16, phases=[{**A, "fraction": 1.0}], after="checkpoints/sa_oosc_transform")
+    cfg["system"]["variant"] = "uniform"
+    train = {"source": "archives", "roots": roots, "split": "train", "crop": 128, "cache_mb": 2000}
+    shown = {"data": {"source": "archive", "root": "$SEMJAX_DATA/kodak24", "split": "test"}, "batch_size": 4}
+    return ConfigDict({**cfg, "data": {**cfg["data"], "train": train}, "eval": shown})
 
 
 def student() -> ConfigDict:

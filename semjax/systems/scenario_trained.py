@@ -1,7 +1,8 @@
 """What trains a system whose transmitter shares out channel uses by a scenario's importance: draws, losses, variants.
 
 Each picture draws a scenario and one of its training wordings. With M the teacher's importance of each pixel's region
-(weight 0 where the label failed or is missing), and w = (1 + α M) / mean(1 + α M):
+(weight 0 where the label failed or is missing), and w = (1 + α M) / mean(1 + α M); where α is 0 and nothing is told or
+distilled, pictures need no labels:
 
     distortion      mean w_p |x − x̂|²  over the channel
     distortion_ntc  the same of the picture of noisy latents, without a channel
@@ -20,7 +21,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array
+from jaxtyping import Array, Float, Int
 
 from semjax.bottlenecks.linear import PATCH
 from semjax.contracts import Phase
@@ -40,7 +41,8 @@ MARGIN = 0.1
 NEEDED = ("importance", "weight", "ids")
 OVER_CHANNEL = ("distortion", "mse", "log_mse")
 ALONE = ("distortion_ntc", "rate")
-"""Terms that need a pass over the channel, and those that need the transform code without it."""
+TAUGHT = ("kd", "rank")
+"""Terms that need a pass over the channel, those that need the transform code without it, those that need labels."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -91,12 +93,12 @@ class ScenarioTrained(SystemTrainable):
         """Over the channel, without it, or neither: as far as the phase weighs a term that asks for it.
 
         Raises:
-          ValueError: the batch has no labels.
+          ValueError: the batch has no labels, and the phase needs them.
         """
         missing = [name for name in NEEDED if name not in batch.labels]
-        if missing:
+        if missing and self._reads_labels(phase):
             raise ValueError(f"the batch has no labels {', '.join(missing)}: set data.train.truth or teachers.stores")
-        batch = dataclasses.replace(batch, public=self._drawn(batch, keys))
+        batch = dataclasses.replace(batch, public=batch.public if missing else self._drawn(batch, keys))
         given = self.given(batch.labels, batch.public) if self.given else {}
         over, alone = (any(term in phase.weights for term in terms) for terms in (OVER_CHANNEL, ALONE))
 
@@ -121,6 +123,10 @@ class ScenarioTrained(SystemTrainable):
         outputs, changed = self.module.apply({"params": params, **collections}, batch, method=chain, mutable=[])
         return outputs, {**collections, **changed}
 
+    def _reads_labels(self, phase: Phase) -> bool:
+        told = self.alpha > 0 or self.given is not None
+        return told or any(term in phase.weights for term in TAUGHT)
+
     def _drawn(self, batch: Batch, keys: Keys) -> Public:
         """A scenario for each picture, one of the labels' rows; of scenes one of its training wordings, too."""
         count = batch.labels["importance"].shape[1]
@@ -135,9 +141,8 @@ class ScenarioTrained(SystemTrainable):
 
     def terms(self, outputs: Outputs, batch: Batch, frozen: Tree) -> dict[str, PerImage]:
         """The terms of the module's docstring, of what was done."""
-        aux, labels = outputs.aux, batch.labels
-        importance = importance_map(labels["importance"], labels["ids"], aux["scenario"])
-        weight = (weight_map(labels["weight"], labels["ids"], aux["scenario"]) > 0).astype(jnp.float32)
+        aux = outputs.aux
+        importance, weight = _labels_of(batch, aux["scenario"])
         w = 1.0 + self.alpha * importance * weight
         w = w / jnp.mean(w, axis=(1, 2), keepdims=True)
         target = weighted_token_peaks(importance, weight, stride=PATCH)
@@ -158,6 +163,16 @@ class ScenarioTrained(SystemTrainable):
             bce = bce_distill(aux["logits"], target.value, target.weight)
             found["kd"] = bce + 0.5 * soft_dice(aux["logits"], target.value, target.weight)
         return found
+
+
+def _labels_of(batch: Batch, scenario: Int[Array, "b"] | None) -> tuple[Float[Array, "b h w"], Float[Array, "b h w"]]:
+    """Importance of each pixel, and 1 where that is known; nothing is known of pictures without labels."""
+    labels = batch.labels
+    if scenario is None or "ids" not in labels:
+        nothing = jnp.zeros(batch.image.shape[:3], jnp.float32)
+        return nothing, nothing
+    weight = weight_map(labels["weight"], labels["ids"], scenario) > 0
+    return importance_map(labels["importance"], labels["ids"], scenario), weight.astype(jnp.float32)
 
 
 def _wordings() -> Array:

@@ -13,6 +13,7 @@ import pytest
 
 from semjax.app import build, config
 from semjax.channels import Fading
+from semjax.contracts import Phase
 from semjax.evaluators.base import public_of
 from semjax.evaluators.scenario_draw import SceneScenarios
 from semjax.evaluators.sweep import Origin, Sweep
@@ -195,6 +196,31 @@ def test_losses_are_finite_whatever_the_labels_say(changed):
     if "weight" in changed:
         np.testing.assert_array_equal(terms["kd"], 0)
         assert not np.any(slopes["logits"])
+
+
+@pytest.mark.parametrize("variant", ["uniform", "student", "uniform_weighted"])
+def test_pictures_without_labels_train_only_what_reads_none(variant):
+    pictures = Batch(
+        image=jnp.asarray(record()["image"]),
+        public=Public(snr_db=jnp.ones(B), rate=jnp.ones(B), height=SIZE, width=SIZE),
+        id=jnp.arange(B),
+        labels={},
+        mask=jnp.ones(B, bool),
+    )
+    made, phase = trainable(variant), Phase(name="transform", weights={"distortion_ntc": 1.0, "rate": 1.0})
+
+    def terms():
+        keys = picture_keys(jax.random.key(0), 0, pictures.id)
+        outputs, _ = made.forward(variables(variant)["params"], {}, {}, pictures, keys, phase)
+        return made.terms(outputs, pictures, {})
+
+    if variant == "uniform":
+        found = jax.jit(terms)()
+        assert float(jnp.min(found["distortion_ntc"])) > 0
+        np.testing.assert_allclose(found["kd"], 0)
+    else:
+        with pytest.raises(ValueError, match="the batch has no labels importance, weight, ids"):
+            jax.eval_shape(terms)
 
 
 def test_a_scene_without_objects_is_sent():
