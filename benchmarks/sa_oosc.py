@@ -12,9 +12,11 @@ per picture, the same for all systems. Block Rayleigh fading has perfect CSI; th
 
 | part         | file         | what                                                                                  |
 |--------------|--------------|---------------------------------------------------------------------------------------|
-| `main`       | `scenes`     | every checkpoint at cbr_total 1/48, SNR 1, 7, 13 dB, AWGN and block Rayleigh, side    |
-|              |              | information over the ideal and over the coded link; gains at equal cbr                |
+| `main`       | `scenes`     | every variant at cbr_total 1/48, SNR 1, 7, 13 dB, AWGN and block Rayleigh, side       |
+|              |              | information over the ideal and (three seeds) over the coded link; gains at equal cbr  |
 |              | `tokens`     | the rate token of each of these rows, and what it spent on test                       |
+| `ablations`  | `ablations`  | checkpoints of other names, one seed, beside the student: AWGN, ideal link; gains of  |
+|              |              | the student, and of a failed label of weight 0 over one of importance 0               |
 | `held_out`   | `held_out`   | 7 dB, AWGN, ideal link, the tokens of `main`, on splits that hold something out;      |
 |              |              | `kept_...`: the gain there as a share of the gain on test                             |
 | `rates`      | `rates`      | one model (the first seed) at SNR 0 to 14 dB and four rate tokens                     |
@@ -51,6 +53,8 @@ from sa_oosc_models import models
 from sa_oosc_parts import (
     File,
     Models,
+    ablations_files,
+    ablations_tasks,
     held_out_files,
     held_out_tasks,
     main_files,
@@ -75,6 +79,7 @@ class Part:
 
 PARTS = {
     "main": Part(tasks=main_tasks, files=(main_files,)),
+    "ablations": Part(tasks=ablations_tasks, files=(ablations_files,)),
     "held_out": Part(tasks=held_out_tasks, files=(held_out_files,)),
     "rates": Part(tasks=rates_tasks, files=(rates_files, bd_files)),
     "side": Part(tasks=side_tasks, files=(side_files,)),

@@ -32,7 +32,9 @@ SIZE, SEED, BATCH = 128, 0, 32
 """Pixels of a side; of scenes, of the scenario of each and of the channel draws; pictures sent together."""
 SYSTEM, DATASET = "sa_oosc", "scenes"
 ORDER = ("student", "static", "uniform_weighted", "uniform", "oracle", "static_scenario", "student_text", "roi")
-"""Variants in the order of their rows; others follow by name."""
+"""Variants in the order of their rows. Others follow by name: ablations, and students of spoilt labels."""
+FIRST = ORDER[:5]
+"""Those that have several seeds."""
 NAMED = re.compile(rf"{SYSTEM}_(?P<variant>.+)_(?P<seed>\d+)")
 
 

@@ -3,8 +3,22 @@
 import dataclasses
 from collections.abc import Iterator, Sequence
 
-from sa_oosc_models import SEED, SYSTEM, Condition, Model
-from sa_oosc_rows import ANSWERS, GAINS, Point, Points, alone_and_pooled, common, gains, levels, means, over, pairs, row
+from sa_oosc_models import FIRST, ORDER, SEED, SYSTEM, Condition, Model
+from sa_oosc_rows import (
+    ANSWERS,
+    GAINS,
+    QUALITY,
+    Point,
+    Points,
+    alone_and_pooled,
+    common,
+    gains,
+    levels,
+    means,
+    over,
+    pairs,
+    row,
+)
 from sa_oosc_tokens import TARGET
 from sa_oosc_work import Bench, Task, Wanted
 
@@ -18,12 +32,16 @@ SNRS_DB = (1.0, 7.0, 13.0)
 CHANNELS, LINKS = ("awgn", "rayleigh"), ("ideal", "coded")
 MAIN = tuple(Condition(channel=c, link=link, snr_db=snr) for c in CHANNELS for snr in SNRS_DB for link in LINKS)
 """Links of one channel and SNR follow each other: the coded one has programs of its own for each."""
+CLEAN = tuple(condition for condition in MAIN if condition.channel == "awgn" and condition.link == "ideal")
+"""Where ablations are looked at."""
 CENTRE = Condition(channel="awgn", link="ideal", snr_db=7.0)
 """Where held-out splits and importance are looked at."""
 UNSEEN = ("unseen_scenario", "unseen_class", "unseen_combo", "unseen_background")
 READING = ("student", "student_text", "static", "uniform_weighted")
 """Variants that are measured on held-out splits."""
 KEPT_OVER = "uniform_weighted"
+SEEN = tuple(metric for metric in GAINS if metric not in ANSWERS)
+"""Gains that ask no reader."""
 WIDE_SNRS_DB = tuple(float(snr) for snr in range(0, 15, 2))
 TOKENS = (0.25, 0.5, 0.75, 1.0)
 FEW = 256
@@ -48,10 +66,18 @@ Models = Sequence[Model]
 
 
 def main_tasks(models: Models, bench: Bench) -> Iterator[Wanted]:
-    """Every condition at equal cbr; once, the answers of who sees no picture."""
-    for model in models:
-        yield from ((model, _asked(bench, condition)) for condition in MAIN)
+    """Every condition at equal cbr, variants of one seed on the ideal link; once, the answers without a picture."""
+    for model in _named(models):
+        yield from ((model, _asked(bench, condition)) for condition in MAIN if _measured(model, condition))
     yield models[0], _unsent(bench)
+
+
+def _named(models: Models) -> list[Model]:
+    return [model for model in models if model.variant in ORDER]
+
+
+def _measured(model: Model, condition: Condition) -> bool:
+    return model.variant in FIRST or condition.link == "ideal"
 
 
 def _asked(bench: Bench, condition: Condition) -> Task:
@@ -67,7 +93,8 @@ def main_files(models: Models, bench: Bench) -> Iterator[File]:
     rows: list[Row] = []
     tokens: list[Row] = []
     for condition in MAIN:
-        found = by_variant(models, _asked(bench, condition), bench)
+        chosen = [model for model in _named(models) if _measured(model, condition)]
+        found = by_variant(chosen, _asked(bench, condition), bench)
         for points in found.values():
             rows += levels(points)
             tokens += (_token_row(point, bench) for point in points)
@@ -77,6 +104,37 @@ def main_files(models: Models, bench: Bench) -> Iterator[File]:
             rows += _without_pictures(models[0], next(iter(found.values()))[0], bench)
     yield File(name="scenes", rows=rows)
     yield File(name="tokens", rows=tokens, fields=TOKEN_FIELDS)
+
+
+def ablations_tasks(models: Models, bench: Bench) -> Iterator[Wanted]:
+    """What is no variant of its own, and the student, at equal cbr over the ideal link and AWGN."""
+    for model in _ablated(models):
+        yield from ((model, _lean(model, condition, bench)) for condition in CLEAN)
+
+
+def _ablated(models: Models) -> list[Model]:
+    return [model for model in models if model.variant == "student" or model.variant not in ORDER]
+
+
+def _lean(model: Model, condition: Condition, bench: Bench) -> Task:
+    """Of the student it is a piece of the main part."""
+    what = "asked" if model.variant in ORDER else "sent"
+    return dataclasses.replace(_asked(bench, condition), what=what)
+
+
+def ablations_files(models: Models, bench: Bench) -> Iterator[File]:
+    """sa_oosc_ablations.json."""
+    rows: list[Row] = []
+    for condition in CLEAN:
+        found: dict[str, list[Point]] = {}
+        for model in _ablated(models):
+            for variant, points in by_variant([model], _lean(model, condition, bench), bench).items():
+                found.setdefault(variant, []).extend(points)
+        for variant, points in found.items():
+            rows += levels(points, QUALITY) if variant != "student" else ()
+        for a, b in pairs([*found]):
+            rows += over(found[a], found[b], SEEN)
+    yield File(name="ablations", rows=rows)
 
 
 def held_out_tasks(models: Models, bench: Bench) -> Iterator[Wanted]:
@@ -96,15 +154,14 @@ def _on(split: str, bench: Bench) -> Task:
 def held_out_files(models: Models, bench: Bench) -> Iterator[File]:
     """sa_oosc_held_out.json."""
     chosen = [model for model in models if model.variant in READING]
-    metrics = tuple(metric for metric in GAINS if metric not in ANSWERS)
     seen = by_variant(chosen, _on("test", bench), bench)
     rows: list[Row] = []
     for split in ("test", *UNSEEN):
         found = by_variant(chosen, _on(split, bench), bench)
         for points in found.values():
-            rows += levels(points, metrics)
+            rows += levels(points, SEEN)
         for a, b in pairs([*found]):
-            rows += over(found[a], found[b], metrics)
+            rows += over(found[a], found[b], SEEN)
             if split != "test" and b == KEPT_OVER:
                 rows += kept((found[a], found[b]), (seen[a], seen[b]))
     yield File(name="held_out", rows=rows)
@@ -200,8 +257,8 @@ def _token_row(point: Point, bench: Bench) -> Row:
 
 def out_of_reach(models: Models, bench: Bench) -> Iterator[str]:
     """The conditions at which a checkpoint has no row, since no token meets the target."""
-    for model in models:
-        yield from filter(None, (bench.why_not(model, _asked(bench, condition)) for condition in MAIN))
+    for model, task in main_tasks(models, bench):
+        yield from filter(None, [bench.why_not(model, task)])
 
 
 def notes(rows: Sequence[Row]) -> Iterator[str]:

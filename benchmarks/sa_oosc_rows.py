@@ -131,6 +131,7 @@ def pairs(variants: Sequence[str]) -> list[tuple[str, str]]:
     """Which variant is compared with which: the student with all, and the ladder below it."""
     chosen = [("student", other) for other in variants if other != "student"]
     chosen += [("student_text", "uniform_weighted"), ("static", "uniform_weighted"), ("uniform_weighted", "uniform")]
+    chosen += [("noisy", "noisy_zero"), ("failed_30", "failed_30_zero")]
     return [(a, b) for a, b in chosen if a in variants and b in variants]
 
 

@@ -34,6 +34,7 @@ from semjax.evaluators.markdown import render  # noqa: E402
 from semjax.evaluators.sweep import Origin, Sweep  # noqa: E402
 
 STEPS = {"student": 2.0, "static": 1.5, "uniform_weighted": 1.0, "uniform": 0.5}
+SPOILT = {"noisy": 1.4, "noisy_zero": 1.2}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -57,18 +58,17 @@ class Case:
 @pytest.fixture
 def case(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Case:
     """Checkpoints whose ends and calibration are replaced by made-up ones."""
-    for variant in STEPS:
-        for seed in range(2):
-            folder = tmp_path / "checkpoints" / f"sa_oosc_{variant}_{seed}"
-            folder.mkdir(parents=True)
-            (folder / "config.json").write_text(json.dumps({"variant": variant}))
-            np.savez(folder / "params.npz", meta=np.array(json.dumps({"config_hash": variant})))
+    for name in [*(f"{variant}_{seed}" for variant in STEPS for seed in range(2)), *(f"{name}_0" for name in SPOILT)]:
+        folder = tmp_path / "checkpoints" / f"sa_oosc_{name}"
+        folder.mkdir(parents=True)
+        (folder / "config.json").write_text(json.dumps({"name": name}))
+        np.savez(folder / "params.npz", meta=np.array(json.dumps({"config_hash": name})))
     made = Case(folder=tmp_path, made=[])
 
     def piece(ends: Model, task: Task, token: float) -> dict[str, np.ndarray]:
         made.made.append((ends.name, str(task)))
         if task.what in ("sent", "asked"):
-            level = STEPS[ends.variant] + 0.01 * ends.seed + 5 * (task.token or 0)
+            level = {**STEPS, **SPOILT}[ends.variant] + 0.01 * ends.seed + 5 * (task.token or 0)
             cbr = {"cbr_total": np.full(task.count, (task.token or 1) / 32)}
             return values(level, seed=ends.seed, count=task.count) | cbr
         return {"id": np.arange(task.count), **OTHERS[task.what](task.count)}
@@ -120,7 +120,7 @@ def test_nothing_is_made_twice(case: Case) -> None:
 
 def test_documents_can_show_what_the_command_writes(case: Case) -> None:
     assert case.run() == 0
-    names = ("scenes", "tokens", "held_out", "rates", "bd", "side", "maps", "importance")
+    names = ("scenes", "tokens", "ablations", "held_out", "rates", "bd", "side", "maps", "importance")
     assert set(case.written()) == {f"sa_oosc_{name}.json" for name in names}
     table, at = case.table, "channel=awgn side_link=ideal"
     found = table("scenes", f"rows=variant cols=snr_db metric=psnr_high {at} seed=all interval=ends")
@@ -138,6 +138,9 @@ def test_documents_can_show_what_the_command_writes(case: Case) -> None:
     assert len(table("side", shares)) == 2 + 12 + 2
     assert len(table("maps", "rows=variant,rate cols=metric digits=1")) == 2 + 8 + 2
     assert len(table("importance", "rows=variant cols=metric seed=all")) == 2 + 4 + 2
+    gains = "rows=variant cols=snr_db metric=psnr_high_gain_over_sa_oosc_noisy_zero"
+    found = table("ablations", gains)
+    assert [line.split(" | ")[:2] for line in found[2:4]] == [["| student", "0.80"], ["| noisy", "0.20"]]
     kept_gain = "metric=kept_psnr_high_gain_over_sa_oosc_uniform_weighted"
     assert len(table("held_out", f"rows=variant cols=split {kept_gain} seed=all interval=ends")) == 2 + 2 + 2
     assert len(table("tokens", f"rows=checkpoint cols=snr_db value=off digits=4 {at}")) == 2 + 8 + 2
