@@ -16,6 +16,17 @@
                 --config.train.start_from=runs/sa_oosc_student_0 --config.seed=0
             python train.py --config configs/sa_oosc.py:scenes --workdir runs/sa_oosc_scenes_oracle_0 \\
                 --config.system.variant=oracle --config.seed=0
+:coco, :camvid  phases C and D on real pictures under SEMJAX_DATA, beginning with checkpoints/sa_oosc_natural; labels are
+            in teacher stores, made before (docs/sa_oosc.md, "Natural pictures")
+            python train.py --config configs/sa_oosc.py:coco --workdir runs/sa_oosc_coco_static_0 \\
+                --config.system.variant=static
+:student_coco, :student_camvid  phase B of a student of latents (variant student), which must come before
+            python train.py --config configs/sa_oosc.py:student_coco --workdir runs/sa_oosc_student_coco_0
+            python train.py --config configs/sa_oosc.py:coco --workdir runs/sa_oosc_coco_student_0 \\
+                --config.train.start_from=runs/sa_oosc_student_coco_0
+:accelerator  scenes of 256 x 256 with wide networks, four phases in one run, from random parameters
+            python train.py --config configs/sa_oosc.py:accelerator --workdir runs/sa_oosc_accelerator
+            hardware: one GPU or TPU with 40 GB; time and PSNR: not yet measured
 
 Variants of the same networks: --config.system.variant=oracle, static, static_scenario, roi, uniform_weighted, uniform
 or student_text.
@@ -23,7 +34,10 @@ or student_text.
 
 from ml_collections import ConfigDict
 
-VARIANTS = ("quick", "transform", "natural", "student", "scenes")
+VARIANTS = (
+    *("quick", "transform", "natural", "student", "scenes"),
+    *("coco", "camvid", "student_coco", "student_camvid", "accelerator"),
+)
 SCENES = {"source": "scenes", "size": 128, "truth": True}
 SMALL = {"name": "residual_conv", "modulation": "none"}
 NETWORKS = {
@@ -42,6 +56,25 @@ D = {
     "lr_scale": 0.5,
     **AIR,
 }
+ALBUMS = {
+    "coco": {
+        "root": "$SEMJAX_DATA/coco_vl",
+        "stores": {
+            "train": "stores/coco/train/annotations-158d37a09bce",
+            "test": "stores/coco/test/annotations-dd0c55eae359",
+        },
+        "scenarios": ("driving", "home_care", "animal_watch", "security", "sports"),
+    },
+    "camvid": {
+        "root": "$SEMJAX_DATA/camvid",
+        "stores": {
+            "train": "stores/camvid/train/camvid_rules-b008d97394e9",
+            "test": "stores/camvid/test/camvid_rules-800b32e3f0ac",
+        },
+        "scenarios": ("driving", "pedestrian_safety", "road_maintenance"),
+    },
+}
+"""Real pictures, the stores that the commands of docs/teachers.md make of them, and the scenarios of their labels."""
 STARTED = "analysis|synthesis|entropy|importance"
 """Parts that an earlier phase trained."""
 EVALUATION = {
@@ -56,7 +89,10 @@ EVALUATION = {
 
 def get_config(arg: str = "quick") -> ConfigDict:
     """The configuration of a variant."""
-    return dict(zip(VARIANTS, (quick, transform, natural, student, scenes), strict=True))[arg]()
+    own = {"quick": quick, "transform": transform, "natural": natural, "student": student, "scenes": scenes}
+    if arg in own:
+        return own[arg]()
+    return accelerator() if arg == "accelerator" else album(arg.removeprefix("student_"), b=arg.startswith("student_"))
 
 
 def quick() -> ConfigDict:
@@ -95,6 +131,36 @@ def scenes() -> ConfigDict:
     """Phases C and D."""
     phases = [{**C, "fraction": 0.6}, {**D, "fraction": 0.4}]
     return ConfigDict(_run(1_300, batch_size=16, phases=phases, after="runs/sa_oosc_transform"))
+
+
+def album(name: str, *, b: bool) -> ConfigDict:
+    """Phases C and D on an album, or phase B."""
+    phases = [{**B, "fraction": 1.0}] if b else [{**C, "fraction": 0.6}, {**D, "fraction": 0.4}]
+    cfg = _run(1_300, batch_size=16, phases=phases, after="checkpoints/sa_oosc_natural")
+    cfg["system"] |= {"scenarios": len(ALBUMS[name]["scenarios"]), "tables": name}
+    train = {**_pictures(name, "train"), "crop": 128, "flip": "horizontal", "cache_mb": 2000}
+    shown = {**EVALUATION, "data": _pictures(name, "test"), "batch_size": 4, "baselines": ()}
+    return ConfigDict({**cfg, "data": {**cfg["data"], "train": train}, "eval": shown})
+
+
+def _pictures(name: str, split: str) -> dict:
+    known = ALBUMS[name]
+    teachers = {"stores": (known["stores"][split],), "scenarios": known["scenarios"], "classes": name}
+    return {"source": "archive", "root": known["root"], "split": split, "teachers": teachers}
+
+
+def accelerator() -> ConfigDict:
+    """Four phases, networks and pictures of the size that the paper's authors are likely to have used."""
+    phases = [{**phase, "fraction": f} for phase, f in ((A, 0.6), (B, 0.1), (C, 0.15), (D, 0.15))]
+    cfg = _run(300_000, batch_size=64, phases=phases)
+    cfg["system"] |= {"features": 256, "width": 256, "depth": 4}
+    for part, widths in (("encoder", (64, 128, 192, 256)), ("decoder", (256, 192, 128, 64))):
+        cfg[part] = {**SMALL, "widths": widths, "blocks": (2, 2, 2, 2)}
+    scenes = {**SCENES, "size": 256}
+    cfg["data"]["train"] |= {**scenes, "crop": 256}
+    cfg["eval"] = {**EVALUATION, "data": {**scenes, "split": "test", "count": 1000}}
+    cfg["optim"] |= {"lr": 3e-4, "warmup": 2_000, "ema_decay": 0.999}
+    return ConfigDict({**cfg, "compute_dtype": "bfloat16"})
 
 
 def _run(steps: int, *, batch_size: int, phases: list[dict], after: str = "", eta: float = 0.5) -> dict:

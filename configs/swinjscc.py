@@ -24,11 +24,16 @@ The first four start at the linear code. "small" networks: 3.3 M parameters, for
 :public_cifar the published form for 32x32 pictures, 13.7 M parameters, SNR gates, one rate
               python train.py --config configs/swinjscc.py:public_cifar --workdir runs/swin_public_cifar
               hardware: one accelerator; time and PSNR: not yet measured
+:scenes       scenes of 128x128 at cbr 1/96 to 1/24, to stand beside SA-OOSC: data, SNRs and size of its networks
+              python train.py --config configs/swinjscc.py:scenes --workdir runs/swinjscc_scenes_0 --config.seed=0
+              hardware: one CPU core, about 15 minutes; PSNR: not yet measured
+
+CHOICE: :scenes spans one octave to each side of cbr 1/48, where it is measured.
 """
 
 from ml_collections import ConfigDict
 
-VARIANTS = ("quick", "cifar", "natural", "accelerator", "base", "public_cifar")
+VARIANTS = ("quick", "cifar", "natural", "accelerator", "base", "public_cifar", "scenes")
 CBR = 1 / 8
 MIN_CBR = 1 / 48
 RATES = (1 / 6, 1 / 3, 1 / 2, 2 / 3, 1.0)
@@ -37,7 +42,7 @@ RATES = (1 / 6, 1 / 3, 1 / 2, 2 / 3, 1.0)
 
 def get_config(arg: str = "quick") -> ConfigDict:
     """The configuration of a variant."""
-    makers = (quick, cifar, natural, accelerator, base, public_cifar)
+    makers = (quick, cifar, natural, accelerator, base, public_cifar, scenes)
     return dict(zip(VARIANTS, makers, strict=True))[arg]()
 
 
@@ -183,5 +188,32 @@ def public_cifar() -> ConfigDict:
             "optim": {"lr": 1e-4},
             "train": {**cfg["train"], "steps": 200_000, "checkpoint_every": 2_000},
             "eval": {**cfg["eval"], "rates": (1.0,), "mismatch_rate": None},
+        }
+    )
+
+
+def scenes() -> ConfigDict:
+    """Scenes of 128 x 128 around the operating point of SA-OOSC's benchmark, small networks."""
+    pictures = {"source": "scenes", "size": 128}
+    train = {**pictures, "split": "train", "count": 20_000, "crop": 128, "flip": "none", "cache_mb": 2000}
+    test = {**pictures, "split": "test", "count": 1000, "truth": True}
+    phase = {"name": "all", "snr_db": (0.0, 14.0), "rate": (1 / 4, 1.0), "weights": {"log_mse": 1.0}}
+    return ConfigDict(
+        {
+            "system": {"name": "swinjscc", "cbr": 1 / 24, "min_cbr": 1 / 96, "prior": "natural"},
+            "phases": (phase,),
+            **swin(widths=(16, 32, 96, 160), depths=(0, 0, 2, 2), heads=(1, 1, 3, 5), window=8),
+            "data": {"train": train, "batch_size": 16},
+            "val": {**pictures, "split": "val", "count": 64},
+            "optim": {"lr": 1.5e-3, "warmup": 100, "clip": 1.0, "ema_decay": 0.99},
+            "train": {"steps": 800, "log_every": 20, "checkpoint_every": 100, "eval_every": 400},
+            "eval": {
+                "data": test,
+                "channels": ({"name": "awgn"}, {"name": "rayleigh"}),
+                "rates": (0.25, 0.5, 0.75, 1.0),
+                "scenario": "drawn",
+                "metrics": ("psnr", "psnr_high", "psnr_low", "iw_psnr", "ssim", "ssim_high"),
+                "baselines": ("linear",),
+            },
         }
     )

@@ -1,7 +1,8 @@
 """Class tables with the names of what they are of, as files: what variants without a student may be told.
 
 A file is JSON with the fields of `ClassTables`. `semjax.importance.fit` makes one; the packaged `scenes` is of scenes
-of split train, with the classes of `semjax.scenes.classes.scene_classes`.
+of split train, with the classes of `semjax.scenes.classes.scene_classes`; `coco` and `camvid` are of the stores of
+split train that docs/teachers.md makes of real pictures.
 """
 
 import dataclasses
@@ -19,7 +20,7 @@ from jaxtyping import Float32, Integer
 from semjax.importance.base import ImportanceError
 from semjax.importance.tables import Labels, fit_scenario_table, fit_table
 
-PACKAGED = ("scenes",)
+PACKAGED = ("scenes", "coco", "camvid")
 """Names of the tables that come with the package."""
 
 FIELDS = ("about", "names", "scenarios", "static", "by_scenario")
