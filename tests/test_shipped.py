@@ -5,7 +5,7 @@ import pathlib
 
 import pytest
 
-from semjax.app import config
+from semjax.app import config, export
 from semjax.app.build import Loaded, build, default_registry, load
 from semjax.app.evaluate import evaluate
 from semjax.app.transmit import transmit
@@ -53,3 +53,10 @@ def test_kodak_figures_are_reproduced(data_dir: pathlib.Path, tmp_path: pathlib.
     assert found.rows
     for row in found.rows:
         assert row["mean"] == pytest.approx(wanted[row["system"], row["metric"]], abs=0.02)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"), [("coco", "non-commercial research"), ("natural", "non-commercial"), ("scenes", "the code")]
+)
+def test_a_card_names_the_terms_of_the_pictures(name: str, words: str) -> None:
+    assert words in export.licence(config.load(f"{ROOT}/configs/sa_oosc.py:{name}"))

@@ -26,6 +26,9 @@ MAX_BYTES = 8 << 20
 PLACES = ("root", "roots", "path", "start_from")
 DTYPES = ("bfloat16", "float32")
 LICENCE = "\n**Licence.** That of the code, which draws the training pictures.\n"
+RESEARCH = ("bsds500", "imagenet_sample", "coco_vl", "camvid")
+RESEARCH_LICENCE = "\n**Licence.** The weights are for non-commercial research only, the terms of their training pictures.\n"
+"""Archives some of whose pictures are for non-commercial research only, and what is said of weights that saw them."""
 EVALUATE = "\nEvaluate: `python eval.py --checkpoint {name}`\n"
 
 
@@ -106,12 +109,16 @@ def _card(name: str, cfg: Config, facts: dict[str, Any], *, count: int) -> str:
 | steps, batch, seed | {facts.get("step")}, {cfg.data.batch_size}, {cfg.seed} |
 | parameters | {count:,}, averaged, stored as {facts["stored_as"]} |
 | configuration | {facts.get("config_hash")} (config.json) |
-{"" if cfg.system.name in build.TOWERS else EVALUATE.format(name=name)}{_licence(cfg)}"""
+{"" if cfg.system.name in build.TOWERS else EVALUATE.format(name=name)}{licence(cfg)}"""
 
 
-def _licence(cfg: Config) -> str:
-    """A line where that is clear: of weights that saw nothing but drawn scenes."""
-    return LICENCE if cfg.data.train.source == "scenes" else ""
+def licence(cfg: Config) -> str:
+    """A line where that is clear: of weights that saw nothing but drawn scenes, or archives that are known."""
+    train = cfg.data.train
+    roots = (train.get("root"), *(train.get("roots") or ()))
+    if any(pathlib.PurePath(root or "").name in RESEARCH for root in roots):
+        return RESEARCH_LICENCE
+    return LICENCE if train.source == "scenes" else ""
 
 
 def _what(cfg: Config) -> str:
