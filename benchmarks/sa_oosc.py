@@ -24,6 +24,8 @@ per picture, the same for all systems. Block Rayleigh fading has perfect CSI; th
 | `side`       | `side`       | share of the uses that side information takes, per SNR and rate token                 |
 |              | `maps`       | bits of the map of lengths: sent, of its prior, and at the zeroth-order entropy       |
 | `importance` | `importance` | regions (objects and the background) and their importance at the transmitter          |
+| `others`     | `others`     | DeepJSCC, SwinJSCC and separation at the conditions of `main`, from the checkpoints   |
+|              |              | deepjscc_scenes_0, swinjscc_scenes_0 and the codecs installed; gains of two variants  |
 
 Rows of one training have its `seed` and `checkpoint`. Rows with `seed` -1 are the mean over all seeds of a variant that
 has several; their intervals resample seeds and pictures, and `rate` and cbr are means. Other intervals resample
@@ -50,6 +52,7 @@ from collections.abc import Callable, Iterator
 
 from sa_oosc_maps import bd_files, importance_files, importance_tasks, side_files, side_tasks
 from sa_oosc_models import models
+from sa_oosc_others import others_files, others_first, others_tasks
 from sa_oosc_parts import (
     File,
     Models,
@@ -75,6 +78,8 @@ class Part:
 
     tasks: Callable[[Models, Bench], Iterator[Wanted]]
     files: tuple[Callable[[Models, Bench], Iterator[File]], ...]
+    first: Callable[[Models, Bench], Iterator[Wanted]] = lambda models, bench: iter(())
+    """What must have been made before `tasks` can say what else is to be made."""
 
 
 PARTS = {
@@ -84,6 +89,7 @@ PARTS = {
     "rates": Part(tasks=rates_tasks, files=(rates_files, bd_files)),
     "side": Part(tasks=side_tasks, files=(side_files,)),
     "importance": Part(tasks=importance_tasks, files=(importance_files,)),
+    "others": Part(first=others_first, tasks=others_tasks, files=(others_files,)),
 }
 
 
@@ -113,8 +119,9 @@ def main(argv: list[str] | None = None) -> int:
     bench = Bench(work=flags.work, pictures=flags.pictures, val=flags.val)
     try:
         chosen = models(flags.checkpoints, only=flags.only, seeds=flags.seeds)
-        wanted = [one for part in flags.parts for one in PARTS[part].tasks(chosen, bench)]
-        work(wanted, bench=bench, jobs=flags.jobs)
+        for told in ("first", "tasks"):
+            wanted = [one for part in flags.parts for one in getattr(PARTS[part], told)(chosen, bench)]
+            work(wanted, bench=bench, jobs=flags.jobs)
         for path in write(flags.parts, chosen, bench, flags.results):
             print(path)
     except ValueError as error:

@@ -13,9 +13,10 @@ from sa_oosc_models import SEED, Condition, Model, Shown, joined, links
 from semjax.bottlenecks.linear import PATCH
 from semjax.contracts import SideCodec
 from semjax.evaluators.base import Chain, Sent, chain, public_of
+from semjax.evaluators.exam import SceneExam
 from semjax.evaluators.regions import mattering, region_scores
 from semjax.importance.maps import object_scores, pixels_of, scenario_rows
-from semjax.link.rate import rates
+from semjax.link.rate import Rates, rates
 from semjax.link.transport import ideal_link
 from semjax.metrics import METRICS
 from semjax.types import Bits, Image, PerImage
@@ -105,7 +106,10 @@ def _compiled(trained: Trained) -> Chain:
 
 
 @functools.partial(jax.jit, static_argnames="module")
-def _told(variables: Any, image: Image, public: Any, given: Any, *, module: Any) -> tuple[Any, Any, PerImage]:
+def _told(
+    variables: Any, frozen: Any, image: Image, public: Any, given: Any, *, module: Any
+) -> tuple[Any, Any, PerImage]:
+    variables = {**variables, "params": {**variables["params"], **frozen.get("tower", {})}}
     signal = module.apply(variables, image, public, given, method="transmit")
     return signal.ints, signal.aux["importance"], jnp.sum(signal.used, axis=-1)
 
@@ -120,6 +124,7 @@ class Ends:
     def __init__(self, model: Model):
         loaded = model.load()
         self.model, self.trainable, self.variables = model, loaded.trainable, loaded.variables
+        self.frozen = loaded.frozen
         self.trained = getattr(loaded.trainable, "rates", None) or (1.0, 1.0)
         self.chain = _compiled(Trained(trainable=loaded.trainable))
         self.codecs: Any = self.chain.codecs
@@ -134,7 +139,7 @@ class Ends:
         """What leaves the transmitter, and what is public of it."""
         public = public_of(batch, snr_db=snr_db, rate=token)
         image, given = jnp.asarray(batch["image"]), self.given(batch, public)
-        return self.chain.encode(self.variables, {}, image=image, public=public, given=given), public
+        return self.chain.encode(self.variables, self.frozen, image=image, public=public, given=given), public
 
     def uses(self, pictures: Shown, *, token: float) -> np.ndarray:
         """Analog uses of each picture; nothing is coded."""
@@ -142,7 +147,7 @@ class Ends:
         for batch in pictures:
             public = public_of(batch, snr_db=ANY_SNR_DB, rate=token)
             image, given = jnp.asarray(batch["image"]), self.given(batch, public)
-            signal = self.chain.transmit(self.variables, {}, image, public, given)
+            signal = self.chain.transmit(self.variables, self.frozen, image, public, given)
             parts.append({"uses": np.asarray(jnp.sum(signal.used, axis=-1))})
             masks.append(batch["_mask"])
         return joined(parts, masks)["uses"]
@@ -152,7 +157,7 @@ class Ends:
         for batch in pictures:
             public = public_of(batch, snr_db=ANY_SNR_DB, rate=token)
             given, module = self.given(batch, public), self.trainable.module  # type: ignore[attr-defined]
-            told = _told(self.variables, jnp.asarray(batch["image"]), public, given, module=module)
+            told = _told(self.variables, self.frozen, jnp.asarray(batch["image"]), public, given, module=module)
             ints, importance, uses = jax.device_get(told)
             yield batch, ints, {"importance": importance, "uses": uses}
 
@@ -175,18 +180,32 @@ def transmitted(ends: Ends, pictures: Shown, *, condition: Condition, token: flo
     for batch in pictures:
         sent, public = ends.sent(batch, token=token, snr_db=condition.snr_db)
         arrived = over.deliver(sent, channel=condition.analog, key=key, draw=0, ids=batch["id"], snr_db=public.snr_db)
-        image = over.decode(ends.variables, {}, received=arrived, public=public)
+        image = over.decode(ends.variables, ends.frozen, received=arrived, public=public)
         spent = rates(arrived.uses, height=public.height, width=public.width)
-        found = {"id": batch["id"], "psnr": np.asarray(_psnr(image, jnp.asarray(batch["image"])))}
-        found |= region_scores(image, jnp.asarray(batch["image"]), mattering(batch), REGIONAL)
-        found |= {field.name: getattr(spent, field.name) for field in dataclasses.fields(spent)}
+        found = measured(image, batch, spent=spent, exam=pictures.exam if asks else None)
         if MAP in arrived.ok:
             found["outage"] = 1.0 - np.asarray(arrived.ok[MAP])
-        if asks:
-            found |= pictures.exam.counts(jax.device_get(image), batch)
         parts.append(found)
         masks.append(batch["_mask"])
     return joined(parts, masks)
+
+
+def measured(image: Image, batch: Mapping[str, Any], *, spent: Rates, exam: SceneExam | None) -> Arrays:
+    """What received pictures are worth.
+
+    Args:
+      image: received pictures.
+      batch: what was sent.
+      spent: what that cost.
+      exam: asks a reader about them, if given.
+
+    Returns:
+      One value per picture by metric, and "id"; see `transmitted`.
+    """
+    found = {"id": batch["id"], "psnr": np.asarray(_psnr(image, jnp.asarray(batch["image"])))}
+    found |= region_scores(image, jnp.asarray(batch["image"]), mattering(batch), REGIONAL)
+    found |= {field.name: getattr(spent, field.name) for field in dataclasses.fields(spent)}
+    return found | (exam.counts(jax.device_get(image), batch) if exam else {})
 
 
 _psnr = jax.jit(METRICS["psnr"])

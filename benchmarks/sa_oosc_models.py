@@ -35,7 +35,8 @@ ORDER = ("student", "static", "uniform_weighted", "uniform", "oracle", "static_s
 """Variants in the order of their rows. Others follow by name: ablations, and students of spoilt labels."""
 FIRST = ORDER[:5]
 """Those that have several seeds."""
-NAMED = re.compile(rf"{SYSTEM}_(?P<variant>.+)_(?P<seed>\d+)")
+NAMED = re.compile(rf"{SYSTEM}_(?!coco_|camvid_)(?P<variant>.+)_(?P<seed>\d+)")
+"""Those of real pictures are measured by another command."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

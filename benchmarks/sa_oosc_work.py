@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from sa_oosc_ends import Arrays, Ends, coded, scored, transmitted
 from sa_oosc_models import Condition, Model, shown
+from sa_oosc_others_codecs import Coder
 from sa_oosc_tokens import TARGET, Calibration
 from tqdm import tqdm
 
@@ -64,14 +65,17 @@ def _unsent(ends: Ends, task: Task, token: float) -> Arrays:
     return {"id": ids, **{f"{who}/{name}": n for who, counts in told.items() for name, n in counts.items()}}
 
 
-MAKERS: dict[str, Callable[[Ends, Task, float], Arrays]] = {
+MAKERS: dict[str, Callable[[Any, Task, float], Arrays]] = {
     "asked": functools.partial(_sent, asks=True),
     "sent": functools.partial(_sent, asks=False),
     "coded": lambda ends, task, token: coded(ends, shown(task.split, task.count), token=token),
     "scored": lambda ends, task, token: scored(ends, shown(task.split, task.count), token=token),
     "unsent": _unsent,
+    "fitted": lambda coder, task, token: coder.fitted(shown(task.split, task.count)),
+    "separated": lambda coder, task, token: coder.sent(shown(task.split, task.count)),
 }
-"""Pictures over the real chain, with and without a reader; maps of lengths; importance; answers without a picture."""
+"""Pictures over the real chain, with and without a reader; maps of lengths; importance; answers without a picture; what
+a picture codec makes of pictures, and these sent."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -130,7 +134,7 @@ class Bench:
         with np.load(self._path(model, task)) as stored:
             return {name: stored[name] for name in stored.files if name != FACTS}
 
-    def make(self, model: Model, task: Task, ends: Ends) -> None:
+    def make(self, model: Model, task: Task, ends: Ends | Coder) -> None:
         """Makes a piece, and keeps it."""
         facts = self._facts(model, task)
         assert facts is not None, f"{model.name} was not calibrated for {task}"
@@ -165,8 +169,8 @@ Wanted = tuple[Model, Task]
 
 
 @functools.lru_cache(maxsize=64)
-def _ends(model: Model) -> Ends:
-    return Ends(model)
+def _ends(model: Model) -> Any:
+    return model if isinstance(model, Coder) else Ends(model)
 
 
 def calibrated(model: Model, tasks: Sequence[Task], bench: Bench) -> str:

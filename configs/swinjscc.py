@@ -1,7 +1,7 @@
 """SwinJSCC: one learned analog code for SNR 1 to 13 dB and cbr 1/48 to 1/8.
 
 Each picture of a training batch has its own SNR and rate, drawn evenly; one stage, evaluated with averaged parameters.
-The first four start at the linear code. "small" networks: 3.3 M parameters, for CPUs.
+All but the published forms start at the linear code. "small" networks: 3.3 M parameters, for CPUs.
 
 :quick        a first result on two CPU cores: procedural scenes of 64x64, tiny networks
               python train.py --config configs/swinjscc.py:quick --workdir runs/swin_quick

@@ -17,6 +17,7 @@ sys.path.insert(0, str(ROOT / "benchmarks"))
 
 import sa_oosc  # noqa: E402
 import sa_oosc_maps  # noqa: E402
+import sa_oosc_others  # noqa: E402
 import sa_oosc_parts  # noqa: E402
 import sa_oosc_work  # noqa: E402
 from sa_oosc_ends import Ends, transmitted  # noqa: E402
@@ -77,6 +78,7 @@ def case(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Case:
     monkeypatch.setattr(sa_oosc_work, "MAKERS", dict.fromkeys(sa_oosc_work.MAKERS, piece))
     for part in (sa_oosc_parts, sa_oosc_maps):
         monkeypatch.setattr(part, "WIDE_SNRS_DB", (1.0, 7.0))
+    monkeypatch.setattr(sa_oosc_others, "coders", lambda work: [])
     monkeypatch.setattr(sa_oosc_work, "shown", lambda split, count: None)
     monkeypatch.setattr(Calibration, "token", lambda self, condition: FOUND)
     return made
@@ -120,7 +122,7 @@ def test_nothing_is_made_twice(case: Case) -> None:
 
 def test_documents_can_show_what_the_command_writes(case: Case) -> None:
     assert case.run() == 0
-    names = ("scenes", "tokens", "ablations", "held_out", "rates", "bd", "side", "maps", "importance")
+    names = ("scenes", "tokens", "ablations", "held_out", "rates", "bd", "side", "maps", "importance", "others")
     assert set(case.written()) == {f"sa_oosc_{name}.json" for name in names}
     table, at = case.table, "channel=awgn side_link=ideal"
     found = table("scenes", f"rows=variant cols=snr_db metric=psnr_high {at} seed=all interval=ends")

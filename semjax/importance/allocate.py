@@ -21,8 +21,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-BISECTIONS = 20
-"""They leave η uncertain by about 1e-5 of itself."""
+BISECTIONS = 24
+"""They leave η uncertain by less than 1e-6 of itself: of 64 tokens, hardly two step up closer to each other than that."""
+TIE = 2.0**-14
+"""By how much of itself at most the share of a token is raised, so that no two are equal."""
 
 HOST_BISECTIONS = 60
 TOLERANCE = 0.01
@@ -150,12 +152,23 @@ def _bounds(share: Float[Array, "b n"], rates: RateSet) -> tuple[Float[Array, "b
     return 0.5 * rates.least / jnp.where(some, largest, 1.0), rates.largest / jnp.where(some, least, 1.0)
 
 
+def untied(bits: Float[Array, "b n"]) -> Float[Array, "b n"]:
+    """The same bits, but for a share of `TIE` at most that rises from token to token: equal ones step up in turn.
+
+    Args:
+      bits: estimated bits of each token.
+    """
+    n = bits.shape[-1]
+    return bits * (1.0 + TIE * jnp.arange(n, dtype=jnp.float32) / n)
+
+
 def budget(
     bits: Float[Array, "b n"], a: Float[Array, "b n"], *, uses: Float[Array, "b"], rates: RateSet
 ) -> Float[Array, "b"]:
     """The largest scale at which each picture spends no more than its budget, by bisection of log η.
 
     Tokens of equal a·bits step up together: only where all differ is what remains unspent below one step of one token.
+    `untied` makes them differ.
 
     Args:
       bits: estimated bits of each token.
