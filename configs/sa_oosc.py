@@ -16,27 +16,40 @@
                 --config.train.start_from=runs/sa_oosc_student_0 --config.seed=0
             python train.py --config configs/sa_oosc.py:scenes --workdir runs/sa_oosc_scenes_oracle_0 \\
                 --config.system.variant=oracle --config.seed=0
-:coco, :camvid  phases C and D on real pictures under SEMJAX_DATA, beginning with checkpoints/sa_oosc_natural; labels are
-            in teacher stores, made before (docs/sa_oosc.md, "Natural pictures")
+:coco, :camvid  phases C and D on real pictures under SEMJAX_DATA, beginning with checkpoints/sa_oosc_natural; labels
+            are in teacher stores, made before (docs/sa_oosc.md, "Natural pictures"). Importance is that of the student
+            from pixels, variant student_pixels: of :coco the shipped one, so that phase B is not needed
+            python train.py --config configs/sa_oosc.py:coco --workdir runs/sa_oosc_coco_student_pixels_0
             python train.py --config configs/sa_oosc.py:coco --workdir runs/sa_oosc_coco_static_0 \\
                 --config.system.variant=static
-:student_coco, :student_camvid  phase B of a student of latents (variant student), which must come before
-            python train.py --config configs/sa_oosc.py:student_coco --workdir runs/sa_oosc_student_coco_0
-            python train.py --config configs/sa_oosc.py:coco --workdir runs/sa_oosc_coco_student_0 \\
-                --config.train.start_from=runs/sa_oosc_student_coco_0
+:student_camvid, :student_coco  phase B before :camvid, and before the variant student (of latents) of :coco
+            python train.py --config configs/sa_oosc.py:student_camvid --workdir runs/sa_oosc_student_camvid
+            python train.py --config configs/sa_oosc.py:camvid --workdir runs/sa_oosc_camvid_student_pixels_0 \\
+                --config.train.start_from=runs/sa_oosc_student_camvid
 :accelerator  scenes of 256 x 256 with wide networks, four phases in one run, from random parameters
             python train.py --config configs/sa_oosc.py:accelerator --workdir runs/sa_oosc_accelerator
             hardware: one GPU or TPU with 40 GB; time and PSNR: not yet measured
 
-Variants of the same networks: --config.system.variant=oracle, static, static_scenario, roi, uniform_weighted, uniform
-or student_text.
+Variants of the same networks: --config.system.variant=oracle, static, static_scenario, roi, uniform_weighted, uniform,
+student_text or student_pixels.
+
+CHOICE: what student_pixels learned in phase B rests in C and D (`RESTING`): it is linear in what a frozen network sees
+of a whole picture, the albums have few pictures, and C and D show crops.
 """
 
 from ml_collections import ConfigDict
 
 VARIANTS = (
-    *("quick", "transform", "natural", "student", "scenes"),
-    *("coco", "camvid", "student_coco", "student_camvid", "accelerator"),
+    "quick",
+    "transform",
+    "natural",
+    "student",
+    "scenes",
+    "coco",
+    "camvid",
+    "student_coco",
+    "student_camvid",
+    "accelerator",
 )
 SCENES = {"source": "scenes", "size": 128, "truth": True}
 SMALL = {"name": "residual_conv", "modulation": "none"}
@@ -64,6 +77,8 @@ ALBUMS = {
             "test": "stores/coco/test/annotations-dd0c55eae359",
         },
         "scenarios": ("driving", "home_care", "animal_watch", "security", "sports"),
+        "start": "coco",
+        "largest": 208,
     },
     "camvid": {
         "root": "$SEMJAX_DATA/camvid",
@@ -72,9 +87,14 @@ ALBUMS = {
             "test": "stores/camvid/test/camvid_rules-800b32e3f0ac",
         },
         "scenarios": ("driving", "pedestrian_safety", "road_maintenance"),
+        "start": "",
+        "largest": 352,
     },
 }
-"""Real pictures, the stores that the commands of docs/teachers.md make of them, and the scenarios of their labels."""
+"""Real pictures, the stores that the commands of docs/teachers.md make of them, the scenarios of their labels, the
+student from pixels to begin with, and the side of the largest crop."""
+RESTING = (("importance/(near|whole|place)", None), (".*", 1.0))
+"""Rules under which all learns but the student from pixels."""
 STARTED = "analysis|synthesis|entropy|importance"
 """Parts that an earlier phase trained."""
 EVALUATION = {
@@ -89,10 +109,12 @@ EVALUATION = {
 
 def get_config(arg: str = "quick") -> ConfigDict:
     """The configuration of a variant."""
+    if arg in ALBUMS:
+        return album(arg)
+    if arg.removeprefix("student_") in ALBUMS:
+        return student_of(arg.removeprefix("student_"))
     own = {"quick": quick, "transform": transform, "natural": natural, "student": student, "scenes": scenes}
-    if arg in own:
-        return own[arg]()
-    return accelerator() if arg == "accelerator" else album(arg.removeprefix("student_"), b=arg.startswith("student_"))
+    return {**own, "accelerator": accelerator}[arg]()
 
 
 def quick() -> ConfigDict:
@@ -133,14 +155,28 @@ def scenes() -> ConfigDict:
     return ConfigDict(_run(1_300, batch_size=16, phases=phases, after="runs/sa_oosc_transform"))
 
 
-def album(name: str, *, b: bool) -> ConfigDict:
-    """Phases C and D on an album, or phase B."""
-    phases = [{**B, "fraction": 1.0}] if b else [{**C, "fraction": 0.6}, {**D, "fraction": 0.4}]
-    cfg = _run(1_300, batch_size=16, phases=phases, after="checkpoints/sa_oosc_natural")
-    cfg["system"] |= {"scenarios": len(ALBUMS[name]["scenarios"]), "tables": name}
+def album(name: str) -> ConfigDict:
+    """Phases C and D on an album."""
+    cfg = _on(name, [{**C, "fraction": 0.6}, {**D, "fraction": 0.4}], steps=1_300, batch_size=16)
+    return ConfigDict({**cfg, "optim": {**cfg["optim"], "rules": RESTING}})
+
+
+def student_of(name: str) -> ConfigDict:
+    """Phase B on an album: on crops as large as its pictures allow, as a student looks at the whole."""
+    cfg = _on(name, [{**B, "fraction": 1.0}], steps=400, batch_size=8)
+    cfg["data"]["train"]["crop"] = ALBUMS[name]["largest"]
+    if name == "coco":
+        cfg["system"] |= {"variant": "student", "start": ""}
+    return ConfigDict(cfg)
+
+
+def _on(name: str, phases: list[dict], *, steps: int, batch_size: int) -> dict:
+    cfg = _run(steps, batch_size=batch_size, phases=phases, after="checkpoints/sa_oosc_natural")
+    cfg["system"] |= {"variant": "student_pixels", "scenarios": len(ALBUMS[name]["scenarios"]), "tables": name}
+    cfg["system"]["start"] = ALBUMS[name]["start"]
     train = {**_pictures(name, "train"), "crop": 128, "flip": "horizontal", "cache_mb": 2000}
     shown = {**EVALUATION, "data": _pictures(name, "test"), "batch_size": 4, "baselines": ()}
-    return ConfigDict({**cfg, "data": {**cfg["data"], "train": train}, "eval": shown})
+    return {**cfg, "data": {**cfg["data"], "train": train}, "eval": shown}
 
 
 def _pictures(name: str, split: str) -> dict:

@@ -2,20 +2,73 @@
 
 import os
 import pathlib
+from collections.abc import Iterator
 
 os.environ["JAX_PLATFORMS"] = "cpu"
 os.environ["XLA_FLAGS"] = os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=8"
 
+import jax
 import jaxtyping
 import pytest
 
 CHECKED = [f"semjax.{floor}" for floor in ("channels", "phy", "losses", "metrics", "link", "codecs", "scenes")]
+LONG_FIRST = (
+    "systems",
+    "app",
+    "tests",
+    "link",
+    "training",
+    "configs",
+    "evaluators",
+    "teachers",
+    "importance",
+    "channels",
+)
+"""Folders that take long come first, so that both processes end together; the files of a folder stay together."""
+IN_A_HURRY = (
+    "app",
+    "bottlenecks",
+    "configs",
+    "decoders",
+    "encoders",
+    "evaluators",
+    "importance",
+    "nn",
+    "systems",
+    "training",
+)
+"""Folders whose programs take longer to optimise than to run. CHOICE: LLVM does not optimise them; XLA itself does."""
 _hook = jaxtyping.install_import_hook(CHECKED, "beartype.beartype")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """--update-golden rewrites golden files instead of comparing with them; review the diff."""
     parser.addoption("--update-golden", action="store_true", help="rewrite golden files")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Puts the tests in the order of `LONG_FIRST`."""
+    items.sort(key=lambda item: (*LONG_FIRST, item.path.parent.name).index(item.path.parent.name))
+
+
+def _optimise(much: bool) -> None:
+    """Sets how far programs are optimised, here and in processes that are started."""
+    os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = str(int(not much))
+    jax.config.update("jax_disable_most_optimizations", not much)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _quickly_compiled(request: pytest.FixtureRequest) -> None:
+    """Sets it for the tests of a file."""
+    _optimise(request.path.parent.name not in IN_A_HURRY)
+
+
+@pytest.fixture
+def full_speed(request: pytest.FixtureRequest) -> Iterator[None]:
+    """For a test whose programs run long."""
+    _optimise(True)
+    yield
+    _optimise(request.path.parent.name not in IN_A_HURRY)
 
 
 @pytest.fixture(scope="session")

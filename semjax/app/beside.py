@@ -35,6 +35,7 @@ class Entry:
     variables: Tree
     origin: Origin
     rates: tuple[float, ...]
+    frozen: Tree = dataclasses.field(default_factory=dict)
 
 
 def entries(cfg: Any, loaded: build.Loaded, registry: build.Registry) -> list[Entry]:
@@ -49,7 +50,8 @@ def entries(cfg: Any, loaded: build.Loaded, registry: build.Registry) -> list[En
       ConfigError: rates that the system does not serve, or a baseline that cannot be one.
     """
     rates = checked_rates(cfg.eval.rates, loaded.trainable)
-    own = Entry(trainable=loaded.trainable, variables=loaded.variables, origin=_origin(cfg, loaded), rates=rates)
+    known = {"trainable": loaded.trainable, "variables": loaded.variables, "frozen": loaded.frozen}
+    own = Entry(**known, origin=_origin(cfg, loaded), rates=rates)
     names = [name for name in cfg.eval.baselines if name != own.origin.system]
     return [own, *(entry for name in names for entry in _baselines(name, cfg, registry, own=own))]
 

@@ -37,6 +37,7 @@ from semjax.data.sources import SOURCES, CachedSource
 from semjax.decoders import DECODERS
 from semjax.encoders import ENCODERS
 from semjax.systems import SYSTEMS
+from semjax.systems.base import frozen_of
 from semjax.teachers.reader_training import build_reader
 from semjax.training.best import highest_first
 from semjax.training.checkpoint import abstract, flat
@@ -236,6 +237,11 @@ class Loaded:
     trainable: Trainable
     variables: Tree
     meta: dict[str, Any]
+
+    @functools.cached_property
+    def frozen(self) -> dict[str, Tree]:
+        """What the predict functions take as `frozen`; read when it is asked for, see `frozen_of`."""
+        return frozen_of(self.trainable)
 
 
 def load(path: str | pathlib.Path, registry: Registry, *, which: str = "latest") -> Loaded:

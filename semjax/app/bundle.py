@@ -22,7 +22,7 @@ from semjax.app.build import CONFIG_FILE, Registry, default_registry, to_batch
 from semjax.app.config import Config
 from semjax.app.errors import UserError, guard
 from semjax.contracts import Phase, Trainable
-from semjax.systems.base import draw_public, picture_keys
+from semjax.systems.base import draw_public, frozen_of, picture_keys
 from semjax.training import log, skip
 from semjax.training.checkpoint import abstract, flat
 from semjax.training.reading import Reader
@@ -147,12 +147,13 @@ def _trace(b: _Bundle) -> Iterator[str]:
     yield from _bad("batch", {"image": b.batch.image, "public": b.batch.public}, b.batch)
     yield from _bad("parameter", b.params, None)
     yield from _bad("collection", b.collections, None)
-    seen = {name: tree for name, tree in b.params.items() if name != "codec" and name in b.phase.players}
 
     @jax.jit
-    def chain(params: Tree) -> tuple[Any, Any, Any]:
+    def chain(params: Tree, frozen: Tree) -> tuple[Any, Any, Any]:
+        others = {name: tree for name, tree in b.params.items() if name != "codec" and name in b.phase.players}
+        seen = {**frozen, **others}
         outputs, _ = b.trainable.forward(params["codec"], b.collections, seen, b.batch, b.keys, b.phase)
-        grads, *_ = player_pass(b.trainable, b.phase)(params, b.collections, {}, b.batch, b.keys)
+        grads, *_ = player_pass(b.trainable, b.phase)(params, b.collections, frozen, b.batch, b.keys)
         own = {}
         if "critic" in b.phase.players:
             own = b.trainable.critic_terms(params["critic"], outputs, b.batch, seen, b.keys)
@@ -165,7 +166,7 @@ def _trace(b: _Bundle) -> Iterator[str]:
         }
         return links, terms, grads
 
-    links, terms, grads = chain(b.params)
+    links, terms, grads = chain(b.params, frozen_of(b.trainable))
     yield from _bad("chain", links, b.batch)
     yield from _bad("term", terms, b.batch)
     yield from _bad("gradient of", grads, None)

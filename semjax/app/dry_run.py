@@ -18,12 +18,12 @@ from semjax.app.errors import explained
 from semjax.app.optimizer import make_optimizer
 from semjax.contracts import Trainable
 from semjax.data.files import Source
-from semjax.systems.base import ANALOG_SLOT, picture_keys, send, slot_keys
+from semjax.systems.base import ANALOG_SLOT, frozen_of, picture_keys, send, slot_keys
 from semjax.training.checkpoint import flat
 from semjax.training.optim import Rules
 from semjax.training.state import State, init_state
 from semjax.training.step import make_step
-from semjax.types import Batch, Received, Signal, Tree
+from semjax.types import Batch, Public, Received, Signal, Tree
 
 
 def dry_run(cfg: Config, registry: build.Registry) -> str:
@@ -74,23 +74,30 @@ def _parameters(params: dict[str, Tree], rules: Rules) -> Iterator[str]:
 def _flops(cfg: Config, registry: build.Registry, trainable: Trainable, state: State) -> Iterator[str]:
     batch = jax.tree.map(jnp.asarray, build.example_batch(cfg))
     variables = {"params": state.ema["codec"], **state.collections}
-    fns = trainable.predict_fns()
+    fns, frozen = trainable.predict_fns(), frozen_of(trainable)
+    public, given = _told(trainable, batch)
     channel = build.ConfiguredParts(registry=registry).channel(cfg.channel)
-    signal = jax.eval_shape(lambda v: fns["transmit"](v, {}, batch.image, batch.public, {}), variables)
+    signal = jax.eval_shape(lambda v: fns["transmit"](v, frozen, batch.image, public, given), variables)
 
     def sent(signal: Signal) -> Received:
         keys = slot_keys(picture_keys(jax.random.key(0), 0, batch.id), ANALOG_SLOT)
-        return send(channel, keys, signal, batch.public.snr_db)
+        return send(channel, keys, signal, public.snr_db)
 
     received = jax.eval_shape(sent, signal)
-    transmit = _count(lambda v, image: fns["transmit"](v, {}, image, batch.public, {}), variables, batch.image)
-    receive = _count(lambda v, r: fns["receive"](v, {}, r, batch.public), variables, received)
+    transmit = _count(lambda v, f, x: fns["transmit"](v, f, x, public, given), variables, frozen, batch.image)
+    receive = _count(lambda v, f, r: fns["receive"](v, f, r, public), variables, frozen, received)
     side = batch.image.shape[1]
     uses = signal.symbols.shape[1]
     yield f"one picture of {side}x{side}: {uses} analog channel uses (cbr {uses / (side * side * 3):.4g})"
     yield "FLOPs as counted by XLA in the compiled forward pass; a loop's body counts once"
     yield f"  transmit  {transmit:,.0f}"
     yield f"  receive   {receive:,.0f}"
+
+
+def _told(trainable: Trainable, batch: Batch) -> tuple[Public, dict[str, Any]]:
+    """What is public of a batch, with what the system wants to know of scenarios, and the truth it is told, if any."""
+    example_of = getattr(trainable, "example_of", None)
+    return (batch.public, {}) if example_of is None else example_of(batch)
 
 
 def _count(function: Any, *arguments: Any) -> float:
@@ -105,7 +112,7 @@ def _memory(cfg: Config, trainable: Trainable, state: State, batch: Batch) -> It
     optimizer = make_optimizer(cfg)
     with explained("phases"):
         step = make_step(trainable, trainable.PHASES[0], optimizer=optimizer, accumulate=cfg.optim.accumulate)
-        lowered = jax.jit(step).lower(state, {}, batch, jax.random.key(0))
+        lowered = jax.jit(step).lower(state, frozen_of(trainable), batch, jax.random.key(0))
     used = lowered.compile().memory_analysis()
     yield f"memory in MiB, without sharding, batch of {cfg.data.batch_size}"
     yield f"  parameters          {_mib(_bytes(state.params)):10.2f}"

@@ -204,7 +204,7 @@ def _run(sweeps: Sequence[Sweep], ways: Sequence[Leg], cfg: Any, source: Source)
             entry = leg.entry
             bar.set_postfix_str(entry.origin.system, refresh=False)
             watched = dataclasses.replace(sweep, progress=bar.update)
-            part = watched.measure(entry.variables, {})
+            part = watched.measure(entry.variables, entry.frozen)
             place = (entry.origin.system, entry.origin.variant)
             first = next(iter(leg.lanes)) == next(iter(ways[0].lanes))
             found[place] = found[place].joined(part) if place in found else part
@@ -220,7 +220,7 @@ def _cost(sweep: Sweep, entry: Entry, cfg: Any, source: Source) -> list[Row]:
     rows = cost(
         sweep.chain,
         entry.variables,
-        {},
+        entry.frozen,
         batch=batch,
         channel=channel,
         snr_db=cfg.eval.snr_db[0],

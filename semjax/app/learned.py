@@ -18,9 +18,12 @@ from semjax.evaluators.scenario_draw import DRAWN, ScenarioDraw, SceneScenarios,
 from semjax.importance.base import ImportanceError
 from semjax.importance.embedding import ScenarioTable, check_scenarios
 from semjax.importance.objects import ImportanceStudent
+from semjax.importance.picture_student import PictureStudent
 from semjax.scenes.scenarios import scenario_names
 
 Ids = Int32[np.ndarray, "b"]
+STUDENTS = (ImportanceStudent, PictureStudent)
+"""Sources of importance that learned their scenarios by number or word."""
 
 
 def learned_scenarios(cfg: Any, trainable: Any) -> SceneScenarios | StoredScenarios | None:
@@ -33,8 +36,9 @@ def learned_scenarios(cfg: Any, trainable: Any) -> SceneScenarios | StoredScenar
 
 def rows_of(trainable: Any) -> int | None:
     """How many scenarios a system knows by number; None if it knows none in that way."""
-    table = getattr(_importance(trainable), "scenario", None)
-    return table.scenarios if isinstance(table, ScenarioTable) else None
+    student = _importance(trainable)
+    table = student if isinstance(student, PictureStudent) else getattr(student, "scenario", None)
+    return table.scenarios if isinstance(table, ScenarioTable | PictureStudent) else None
 
 
 def checked(ids: Ids, rows: int | None, *, where: str) -> Ids:
@@ -82,6 +86,35 @@ def public_scenario(cfg: Any, trainable: Any, name: str, *, where: str) -> dict[
         return dataclasses.replace(learned, name=name).columns([0])
 
 
+def names_of(scenarios: ScenarioDraw) -> tuple[str, ...]:
+    """The names of all scenarios that pictures may have, in the order of their numbers."""
+    return scenarios.names if isinstance(scenarios, StoredScenarios) else tuple(scenario_names())
+
+
+def check_same(cfg: Any, trainable: Any, scenarios: ScenarioDraw, *, where: str, instead: str = "") -> None:
+    """Makes sure that a student learned the scenarios that pictures have, and by the same numbers.
+
+    Args:
+      cfg: of the run.
+      trainable: its system.
+      scenarios: of the pictures.
+      where: what the scenarios come from.
+      instead: what else there is to do about it.
+
+    Raises:
+      ConfigError: others than those that it was trained with.
+    """
+    learned = learned_scenarios(cfg, trainable)
+    if learned is None or not isinstance(_importance(trainable), STUDENTS):
+        return
+    if names_of(scenarios) != names_of(learned):
+        raise ConfigError(
+            f"{where}: the pictures have labels of the scenarios {_listed(scenarios)}, but the system was trained with "
+            f"{_listed(learned)}, and would take one for another: take pictures with labels of those, in that order "
+            f"(eval.data.teachers.scenarios){instead}"
+        )
+
+
 def check_evaluation(cfg: Any, source: Source, trainable: Any, scenarios: ScenarioDraw | None) -> None:
     """Makes sure that a system can be told what it needs of the pictures of an evaluation.
 
@@ -103,15 +136,7 @@ def check_evaluation(cfg: Any, source: Source, trainable: Any, scenarios: Scenar
             "eval.data has no labels, and this variant is told them: set eval.data.truth of scenes, or "
             "eval.data.teachers.stores"
         )
-    learned = learned_scenarios(cfg, trainable)
-    if learned is None or not isinstance(_importance(trainable), ImportanceStudent):
-        return
-    if _listed(scenarios) != _listed(learned):
-        raise ConfigError(
-            f"eval.scenario: the pictures have the scenarios {_listed(scenarios)}, but the system was trained with "
-            f"{_listed(learned)}, and would take one for another: take pictures with those, in that order "
-            "(eval.data.teachers.scenarios)"
-        )
+    check_same(cfg, trainable, scenarios, where="eval.scenario")
 
 
 def _numbered(text: str, rows: int | None, *, where: str) -> Ids:
@@ -127,7 +152,7 @@ def _numbered(text: str, rows: int | None, *, where: str) -> Ids:
 
 def _check_named(trainable: Any, *, where: str, known: str) -> None:
     """Refuses a system that decides by a scenario, where none is named."""
-    if isinstance(_importance(trainable), ImportanceStudent) or hasattr(trainable, "given_of"):
+    if isinstance(_importance(trainable), STUDENTS) or hasattr(trainable, "given_of"):
         raise ConfigError(f"{where}: what this system sends depends on the scenario, so one must be named{known}")
 
 
@@ -136,4 +161,4 @@ def _importance(trainable: Any) -> Any:
 
 
 def _listed(scenarios: ScenarioDraw) -> str:
-    return ", ".join(scenarios.names if isinstance(scenarios, StoredScenarios) else scenario_names())
+    return ", ".join(names_of(scenarios))

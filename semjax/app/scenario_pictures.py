@@ -25,7 +25,7 @@ from typing import Any
 
 import numpy as np
 
-from semjax.app import build, config
+from semjax.app import build, config, learned
 from semjax.app.asking import scenarios_of
 from semjax.app.beside import checked_rates
 from semjax.app.errors import ConfigError, UserError, explained, guard
@@ -41,8 +41,6 @@ from semjax.evaluators.scenario_draw import DRAWN, SceneScenarios, StoredScenari
 from semjax.evaluators.scenario_figure import FORMATS, Page, checked_matplotlib, draw
 from semjax.evaluators.scenario_sending import LABELS, SendingError, Way, lengths_of, sendings
 from semjax.importance.base import ImportanceError
-from semjax.importance.objects import ImportanceStudent
-from semjax.scenes.scenarios import scenario_names
 
 
 def page_of(
@@ -65,14 +63,14 @@ def page_of(
     if not 0 <= index < len(source):
         raise UserError(f"--index={index}: there is no such picture; eval.data has pictures 0 to {len(source) - 1}")
     known = scenarios_known(cfg, source, trainable)
-    _check_names(scenarios, names := _names(known))
+    _check_names(scenarios, names := learned.names_of(known))
     record: Any = [source[index]]
     one = next(eval_batches(record, batch_size=1, crop=cfg.eval.data.crop))
     chosen = tuple(scenarios) or tuple(names[i] for i in most_different(one, count=len(names)))
     batch = _under(known, one, chosen)
     try:
         with explained(f"--rate={way.rate:g}"):
-            rows = sendings(trainable, loaded.variables, batch, scenarios=chosen, way=way)
+            rows = sendings(trainable, loaded.variables, batch, scenarios=chosen, way=way, frozen=loaded.frozen)
     except (SendingError, ImportanceError) as error:
         raise UserError(f"--checkpoint, eval.data: {error}") from error
     variant, name = getattr(trainable, "variant", "default"), name_of(source, index)
@@ -99,31 +97,13 @@ def scenarios_known(cfg: Any, source: Source, trainable: Any) -> SceneScenarios 
     Raises:
       ConfigError: labels of other scenarios than those that a student learned, or nothing is known of scenarios.
     """
-    learned = _learned(cfg, trainable)
+    known = learned.learned_scenarios(cfg, trainable)
     labelled = joined_of(source) is not None or isinstance(unwrapped(source), ScenesSource)
-    if not labelled and learned is not None:
-        return learned
+    if not labelled and known is not None:
+        return known
     found: Any = scenarios_of(cfg, source)
-    student = isinstance(getattr(getattr(trainable, "module", None), "importance", None), ImportanceStudent)
-    if student and learned is not None and _names(found) != _names(learned):
-        raise ConfigError(
-            f"eval.data has labels of the scenarios {', '.join(_names(found))}; this student learned "
-            f"{', '.join(_names(learned))} and would take one for another: take pictures with labels of those "
-            "(eval.data.teachers.scenarios, in that order), or without labels"
-        )
+    learned.check_same(cfg, trainable, found, where="eval.data", instead=", or without labels")
     return found
-
-
-def _learned(cfg: Any, trainable: Any) -> SceneScenarios | StoredScenarios | None:
-    """The scenarios that a system was trained with; None where its configuration does not name them."""
-    if getattr(trainable, "worded", False):
-        return SceneScenarios(split="test", name=DRAWN, seed=cfg.eval.seed)
-    names = tuple(cfg.data.train.get("teachers", {}).get("scenarios", ()))
-    return StoredScenarios(names=names, name=DRAWN, seed=cfg.eval.seed) if names else None
-
-
-def _names(known: SceneScenarios | StoredScenarios) -> tuple[str, ...]:
-    return known.names if isinstance(known, StoredScenarios) else tuple(scenario_names())
 
 
 def most_different(batch: Mapping[str, np.ndarray], *, count: int) -> tuple[int, ...]:

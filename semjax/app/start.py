@@ -27,6 +27,7 @@ from semjax.data.facts import source_facts
 from semjax.data.files import Source
 from semjax.data.loader import TrainLoader, train_loader
 from semjax.parallel.mesh import check_batch, make_mesh, replicated, state_sharding
+from semjax.systems.base import frozen_of
 from semjax.training import log as logs
 from semjax.training import optim, phases
 from semjax.training.best import Best
@@ -34,6 +35,7 @@ from semjax.training.checkpoint import Checkpoints, Restored, abstract
 from semjax.training.skip import Skips
 from semjax.training.state import State, init_state
 from semjax.training.step import Step, make_step
+from semjax.types import Tree
 
 BAD_RECORDS = "bad_records.jsonl"
 
@@ -121,7 +123,8 @@ def prepare(
     data = _data(cfg, folder, registry, resumed=store.latest() is not None)
     loader = stack.enter_context(_loader(cfg, data.train))
     state, found = begin(cfg, trainable, optimizer, mesh=mesh, store=store, loader=loader, registry=registry)
-    check_phases(cfg, trainable, optimizer, state=state, stretches=stretches, source=data.train, frozen={})
+    frozen = _placed(frozen_of(trainable), mesh)
+    check_phases(cfg, trainable, optimizer, state=state, stretches=stretches, source=data.train, frozen=frozen)
     facts = {"config_hash": config.config_hash(config.training_part(cfg)), "seed": cfg.seed}
     skips = Skips(most=cfg.train.max_skipped, saved=found.meta.get("skips") if found else None)
     first = int(state.step)
@@ -137,14 +140,20 @@ def prepare(
         keeper=Keeper(store=store, loader=loader, skips=skips, facts=facts, every=cfg.train.checkpoint_every),
         log=journal.open_log(cfg, folder, first=first, sources=data.facts),
         first=first,
+        frozen=frozen,
     )
     stack.callback(ready.log.close)
     return _watched(ready, data.val, facts, stack) if data.val is not None else ready, state
 
 
+def _placed(frozen: dict[str, Tree], mesh: Mesh) -> dict[str, Tree]:
+    return jax.device_put(frozen, state_sharding(mesh, frozen)) if frozen else frozen
+
+
 def _watched(run: Ready, val: Source, facts: Mapping[str, Any], stack: contextlib.ExitStack) -> Ready:
     """The run, with looks at the pictures of `val`."""
-    keep, measure = run.cfg.train.keep_best, make_measure(run.cfg, val, trainable=run.trainable, mesh=run.mesh)
+    parts = {"trainable": run.trainable, "mesh": run.mesh, "frozen": run.frozen}
+    keep, measure = run.cfg.train.keep_best, make_measure(run.cfg, val, **parts)
     best = stack.enter_context(Best(run.folder / BEST_DIR, keep=keep)) if keep else None
     return dataclasses.replace(run, watch=Watch(measure=measure, best=best, facts=facts))
 

@@ -79,7 +79,7 @@ def train(cfg: Config, *, workdir: str | pathlib.Path, registry: Registry, stop_
     Raises:
       UserError: something to put right; see the message.
     """
-    folder = claim(workdir, cfg)
+    folder = claim(workdir, cfg, registry)
     with contextlib.ExitStack() as stack:
         # --------------------------------------------------------------------------------- start, or go on exactly
         stop = stack.enter_context(stoppable())

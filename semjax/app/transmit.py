@@ -80,10 +80,10 @@ def transmit(
     batch = {"image": jnp.asarray(image)[None], "id": np.zeros(1, np.int32), **known}
     public = public_of(batch, snr_db=snr_db, rate=token)
     compiled = chain(loaded.trainable, links=links)
-    sent = compiled.encode(loaded.variables, {}, image=batch["image"], public=public)
+    sent = compiled.encode(loaded.variables, loaded.frozen, image=batch["image"], public=public)
     key = jax.random.key(seed)
     received = compiled.deliver(sent, channel=channel, key=key, draw=0, ids=batch["id"], snr_db=public.snr_db)
-    restored = compiled.decode(loaded.variables, {}, received=received, public=public)
+    restored = compiled.decode(loaded.variables, loaded.frozen, received=received, public=public)
     return Transmitted(
         image=np.asarray(restored[0]),
         psnr=float(METRICS["psnr"](restored, batch["image"])[0]),

@@ -26,26 +26,26 @@ from semjax.training.best import Best
 from semjax.training.checkpoint import CheckpointError
 from semjax.training.log import warn
 from semjax.training.state import State
-from semjax.types import Batch, PerImage
+from semjax.types import Batch, PerImage, Tree
 
 Measure = Callable[[State, Array], float]
 
 
-def make_measure(cfg: Config, source: Source, *, trainable: Trainable, mesh: Mesh) -> Measure:
+def make_measure(cfg: Config, source: Source, *, trainable: Trainable, mesh: Mesh, frozen: Tree) -> Measure:
     """A function (state, key) → mean PSNR in dB on the pictures of `source`, as section `val` says."""
     phase = Phase(name="val")
 
     @jax.jit
-    def measure(state: State, batch: Batch, key: Array) -> PerImage:
+    def measure(state: State, frozen: Tree, batch: Batch, key: Array) -> PerImage:
         keys = picture_keys(key, 0, batch.id)
-        outputs, _ = trainable.forward(state.ema["codec"], state.collections, {}, batch, keys, phase)
+        outputs, _ = trainable.forward(state.ema["codec"], state.collections, frozen, batch, keys, phase)
         return psnr(outputs.image, batch.image)
 
     def mean(state: State, key: Array) -> float:
         values = []
         for record in eval_batches(source, batch_size=cfg.val.batch_size, crop=cfg.val.crop, limit=cfg.val.limit):
             batch = jax.device_put(build.to_batch(record, snr_db=cfg.val.snr_db), replicated(mesh))
-            values.append(jax.device_get(measure(state, batch, key))[record["_mask"]])
+            values.append(jax.device_get(measure(state, frozen, batch, key))[record["_mask"]])
         return float(np.mean(np.concatenate(values)))
 
     return mean

@@ -11,8 +11,9 @@ import tempfile
 from semjax.app import config
 from semjax.app.build import BEST_DIR, CHECKPOINT_DIR, CONFIG_FILE, PARAMS_FILE
 from semjax.app.config import Config
-from semjax.app.errors import UserError
+from semjax.app.errors import ConfigError, UserError
 from semjax.app.lock import LOCK_FILE
+from semjax.app.schema import Tables
 from semjax.training.shelf import Shelf
 
 SHOWN_DIFFERENCES = 5
@@ -20,12 +21,13 @@ PASSING = (LOCK_FILE, f".{LOCK_FILE}", f".{CONFIG_FILE}")
 """How the names of entries begin that say nothing of whose the directory is."""
 
 
-def claim(workdir: str | pathlib.Path, cfg: Config) -> pathlib.Path:
+def claim(workdir: str | pathlib.Path, cfg: Config, tables: Tables | None = None) -> pathlib.Path:
     """Makes sure that a run of `cfg` may use `workdir`, before anything is computed or written.
 
     Args:
       workdir: made if absent.
       cfg: the resolved configuration.
+      tables: the registered parts; options that a run of an earlier version did not know are then at their defaults.
 
     Returns:
       The directory, absolute.
@@ -46,11 +48,11 @@ def claim(workdir: str | pathlib.Path, cfg: Config) -> pathlib.Path:
             f"--workdir={workdir} cannot be written to ({error.strerror}); name another directory"
         ) from error
     if entries:
-        _check_same_run(folder, entries, cfg)
+        _check_same_run(folder, entries, cfg, tables)
     return folder
 
 
-def _check_same_run(folder: pathlib.Path, entries: list[str], cfg: Config) -> None:
+def _check_same_run(folder: pathlib.Path, entries: list[str], cfg: Config, tables: Tables | None) -> None:
     old = _config_of(folder)
     if old is None or PARAMS_FILE in entries:
         shown = ", ".join(entries[:SHOWN_DIFFERENCES])
@@ -60,7 +62,7 @@ def _check_same_run(folder: pathlib.Path, entries: list[str], cfg: Config) -> No
     for name in (CHECKPOINT_DIR, BEST_DIR):
         if name in entries and not (folder / name).is_dir():
             raise UserError(f"{folder / name} is to be a directory and is not; move it away or name another --workdir")
-    changed = config.differences(config.training_part(config.filled(old)), config.training_part(cfg))
+    changed = config.differences(config.training_part(_today(old, tables)), config.training_part(cfg))
     steps = [Shelf(directory=folder / name).all() for name in (CHECKPOINT_DIR, BEST_DIR)]
     if changed and any(steps):
         more = f" (and {len(changed) - SHOWN_DIFFERENCES} more)" if len(changed) > SHOWN_DIFFERENCES else ""
@@ -69,6 +71,15 @@ def _check_same_run(folder: pathlib.Path, entries: list[str], cfg: Config) -> No
             f"{folder} holds checkpoints of another configuration (there → asked for):{lines}{more}\n"
             "give the same configuration to continue that run, or another --workdir to start anew; nothing was changed"
         )
+
+
+def _today(old: Config, tables: Tables | None) -> Config:
+    """A configuration of an earlier version with what it did not know at its default, options of parts included."""
+    known = config.filled(old)
+    try:
+        return config.resolve(known, tables) if tables is not None else known
+    except ConfigError:  # it has what there is no longer
+        return known
 
 
 def _config_of(folder: pathlib.Path) -> Config | None:

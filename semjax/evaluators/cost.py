@@ -69,6 +69,7 @@ def cost(
     Returns:
       A row per end, with the fields of `FIELDS` that are not the origin's.
     """
+    variables, frozen = _counted(variables, frozen)
     image, public = jnp.asarray(batch["image"]), public_of(batch, snr_db=snr_db, rate=rate)
     sent = compiled.encode(variables, frozen, image=image, public=public)
     received = compiled.deliver(
@@ -82,6 +83,14 @@ def cost(
     count, height, width, _ = image.shape
     where = {"height": height, "width": width, "rate": rate, "batch": count, "device": jax.devices()[0].device_kind}
     return [{"end": end, **where, **_end(function, arguments, count)} for end, (function, arguments) in ends.items()]
+
+
+def _counted(variables: Tree, frozen: Tree) -> tuple[Tree, Tree]:
+    """A frozen tower among the parameters: whoever runs the system has to hold it, too."""
+    if "tower" not in frozen:
+        return variables, frozen
+    others = {name: part for name, part in frozen.items() if name != "tower"}
+    return {**variables, "params": {**variables["params"], **frozen["tower"]}}, others
 
 
 def _end(function: Callable[..., Any], arguments: tuple[Any, ...], pictures: int) -> Row:

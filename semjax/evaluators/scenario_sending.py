@@ -110,7 +110,13 @@ def lengths_of(trainable: Trainable) -> VariableLength:
 
 
 def sendings(
-    trainable: Trainable, variables: Tree, batch: Labelled, *, scenarios: Sequence[str], way: Way
+    trainable: Trainable,
+    variables: Tree,
+    batch: Labelled,
+    *,
+    scenarios: Sequence[str],
+    way: Way,
+    frozen: Tree | None = None,
 ) -> list[Sending]:
     """Sends each row of a batch once.
 
@@ -120,19 +126,21 @@ def sendings(
       batch: one picture in every row, with the numbers of the scenarios as "scenario".
       scenarios: their names.
       way: how it travels.
+      frozen: frozen parameters, as the predict functions take them; None = there are none.
 
     Raises:
       SendingError: no importance in what is sent, or a variant that is told labels which the batch has not.
       ValueError: a rate at which the system's budget cannot be met.
     """
-    lengths = lengths_of(trainable)
+    lengths, frozen = lengths_of(trainable), frozen or {}
     public = public_of(batch, snr_db=way.snr_db, rate=way.rate)
     image, given = jnp.asarray(batch["image"]), _given(trainable, batch, public)
-    signal = jax.jit(trainable.predict_fns()["transmit"])(variables, {}, image, public, given)
+    signal = jax.jit(trainable.predict_fns()["transmit"])(variables, frozen, image, public, given)
     importance = np.asarray(signal.aux.get("importance", np.nan))
     if not np.isfinite(importance).all():
         raise SendingError("the system says nothing of the importance of this picture under these scenarios")
-    received, restored = _delivered(trainable, variables, signal, image=image, public=public, ids=batch["id"], way=way)
+    known = {"image": image, "public": public, "ids": batch["id"], "way": way, "frozen": frozen}
+    received, restored = _delivered(trainable, variables, signal, **known)
     spent = rates(received.uses, height=public.height, width=public.width)
     scores = _scores(restored, image, batch)
     dimensions = np.asarray(lengths.rates.dimensions(signal.ints["rates"]))
@@ -173,14 +181,22 @@ def _labelled(batch: Labelled) -> bool:
 
 
 def _delivered(
-    trainable: Trainable, variables: Tree, signal: Signal, *, image: Image, public: Public, ids: np.ndarray, way: Way
+    trainable: Trainable,
+    variables: Tree,
+    signal: Signal,
+    *,
+    image: Image,
+    public: Public,
+    ids: np.ndarray,
+    way: Way,
+    frozen: Tree,
 ) -> tuple[Received, Image]:
     """What the receiver has of a signal, and the picture that it makes of it."""
     compiled = dataclasses.replace(chain(trainable, links=way.links), transmit=lambda *told: signal)
-    sent = compiled.encode(variables, {}, image=image, public=public)
+    sent = compiled.encode(variables, frozen, image=image, public=public)
     key = jax.random.key(way.seed)
     received = compiled.deliver(sent, channel=way.channel, key=key, draw=0, ids=ids, snr_db=public.snr_db)
-    return received, compiled.decode(variables, {}, received=received, public=public)
+    return received, compiled.decode(variables, frozen, received=received, public=public)
 
 
 def _scores(restored: Image, image: Image, batch: Labelled) -> dict[str, np.ndarray]:

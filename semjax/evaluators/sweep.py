@@ -41,7 +41,7 @@ from semjax.types import Image, PerImage, Public, Received, Symbols, Tree, Used
 LOG = logging.getLogger(__name__)
 OF_MEAN_MSE = "psnr_of_mean_mse"
 OUTAGE = "outage"
-"""Share of pictures of which a digital stream that is content did not arrive; of systems that have such streams."""
+"""Share of pictures of which content or side information was lost; of systems that send some of it digitally."""
 MIN_SIDE = {"ms_ssim": MS_SSIM_MIN_SIDE}
 DEFAULT_METRICS = ("psnr", "ssim", OF_MEAN_MSE)
 
@@ -225,9 +225,8 @@ class Sweep:
         return given_of(labels, public)
 
     def _outage(self, received: Received) -> dict[str, np.ndarray]:
-        """Which pictures lost content, if that is asked for and there is digital content to lose."""
-        streams = sorted(self.chain.payload & set(received.ok)) if OUTAGE in self.metrics else []
-        whole = [np.asarray(received.ok[name]) for name in streams]
+        """Which pictures lost something, if that is asked for and there is something digital to lose."""
+        whole = [np.asarray(ok) for ok in received.ok.values()] if OUTAGE in self.metrics else []
         lost = [1.0 - ok.reshape(ok.shape[0], -1).all(axis=1) for ok in whole]
         return {OUTAGE: np.max(lost, axis=0)} if lost else {}
 

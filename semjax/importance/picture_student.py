@@ -39,6 +39,8 @@ from semjax.importance.base import ImportanceError, ImportanceOut
 from semjax.types import Image, Public, Tree
 
 STRIDE = 16
+MOBILENET = "$SEMJAX_DATA/weights_mobilenet_v1_075/mobilenet_v1_0.75_224.npz"
+"""Where the tower's weights usually are; they do not come with the package."""
 SHIPPED = ("coco",)
 """Names of the students that come with the package."""
 LAYERS = ("near", "whole", "place")

@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from semjax.contracts import Channel, Phase, SideCodec
+from semjax.contracts import Channel, Phase, SideCodec, Trainable
 from semjax.losses.distortion import mse
 from semjax.types import Batch, Image, Keys, Outputs, PerImage, Public, Received, Signal, Tree
 
@@ -93,6 +93,16 @@ def draw_public(public: Public, keys: Keys, phase: Phase) -> Public:
         return jax.vmap(lambda k: jax.random.uniform(k, (), minval=low, maxval=high))(slot_keys(keys, slot))
 
     return dataclasses.replace(public, snr_db=draw(SNR_SLOT, phase.snr_db), rate=draw(RATE_SLOT, phase.rate))
+
+
+def frozen_of(trainable: Trainable) -> dict[str, Tree]:
+    """The parameters that a trainable uses and does not train, as its functions take them; {} if it has no `frozen()`.
+
+    Raises:
+      DataError: they are in a file that cannot be read.
+    """
+    found = getattr(trainable, "frozen", None)
+    return {} if found is None else jax.tree.map(jnp.asarray, found())
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

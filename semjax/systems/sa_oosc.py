@@ -11,12 +11,14 @@ entropy are those of NTSCC, arXiv 2112.10961.
 |------------------------|----------------------------------------------|
 | vectorization g_a, g_s | `analysis`, `synthesis`                      |
 | importance student     | `importance` (any of `semjax.importance`)    |
+| what it sees           | y; of variant `student_pixels` the features of `tower`, a frozen network |
 | hyperprior             | `entropy`: bits_i; shapes the rate only      |
 | η, g, Q_R              | `eta` at rate token 1, or what `cbr` allows; `g`; `bottleneck.rates` |
 | f_e, f_d               | `coder`, `restorer`                          |
 
 Options: `scenarios` are the rows of the labels, 0 = those of scenes, with their wordings; `tables` names the class
-tables of the static variants, packaged ones or a file. For ablations: `rate_tokens`, whether the coder knows what of a
+tables of the static variants, packaged ones or a file; `tower` is the file of MobileNet's weights, `start` the student
+to begin as, of `student_pixels` alone. For ablations: `rate_tokens`, whether the coder knows what of a
 token is sent, and `free_rate`, whether the loss of the rate reaches importance.
 
 CHOICE: all networks start at the variable-length linear code, so that a short training never ends below it.
@@ -25,6 +27,7 @@ CHOICE: a variant has the same networks, data and weights, and another `importan
 """
 
 import dataclasses
+import functools
 from collections.abc import Mapping
 from typing import Any
 
@@ -38,15 +41,18 @@ from semjax.bottlenecks.entropy import HyperPrior
 from semjax.bottlenecks.linear import PATCH, LinearCode
 from semjax.bottlenecks.masked import VariableLength, rates_codec
 from semjax.contracts import SideCodec
+from semjax.data.files import DataError, located
 from semjax.decoders.tokens import SynthesisTransform, TokenDecoder
+from semjax.encoders.mobilenet import WeightsError
 from semjax.encoders.tokens import STEP, AnalysisTransform, TokenEncoder, deviation
 from semjax.importance.allocate import RateSet, budget, check_budget, gains, lengths
+from semjax.importance.picture_student import MOBILENET, PictureTower, tower_params
 from semjax.link.side import FixedWidth
 from semjax.scenes.scenarios import scenario_names
 from semjax.systems.base import Parts
 from semjax.systems.scenario_trained import ScenarioTrained
 from semjax.systems.scenario_variants import variant_of
-from semjax.types import Image, PerImage, Public, Received, Signal, struct
+from semjax.types import Image, PerImage, Public, Received, Signal, Tree, struct
 
 
 @struct
@@ -82,6 +88,7 @@ class SAOOSC(nn.Module):
       eta: real dimensions per bit at rate token 1; the rate token scales it.
       g: what importance is worth (`semjax.importance.allocate`).
       cbr: analog uses per value that each picture may spend at rate token 1, whatever it holds; 0 = `eta` decides.
+      tower: makes features of tokens that importance sees instead of y; its parameters are not the system's.
     """
 
     analysis: nn.Module
@@ -94,11 +101,12 @@ class SAOOSC(nn.Module):
     eta: float
     g: float
     cbr: float = 0.0
+    tower: nn.Module | None = None
 
     def transmit(self, image: Image, public: Public, given: Mapping[str, Array]) -> Signal:
         """Pads by repeating the edge to a multiple of 16; what that costs is counted."""
         y = self.latents(image, public)
-        return self.sent(y, self.shares(y, public, given), public)
+        return self.sent(y, self.shares(y, image, public, given), public)
 
     def receive(self, received: Received, public: Public) -> Image:
         """Pictures of the public size, not clipped."""
@@ -107,13 +115,14 @@ class SAOOSC(nn.Module):
 
     def latents(self, image: Image, public: Public) -> Float[Array, "b i j d"]:
         """y of a picture, padded."""
-        bottom, right = -public.height % PATCH, -public.width % PATCH
-        return self.analysis(jnp.pad(image, ((0, 0), (0, bottom), (0, right), (0, 0)), mode="edge"), public)
+        return self.analysis(_padded(image, public), public)
 
-    def shares(self, y: Float[Array, "b i j d"], public: Public, given: Mapping[str, Array]) -> Shares:
+    def shares(self, y: Float[Array, "b i j d"], image: Image, public: Public, given: Mapping[str, Array]) -> Shares:
         """What each token gets; of y itself no gradient comes of it. A student sees latents of variance about 1."""
         y = jax.lax.stop_gradient(y)
-        said = self.importance(y * (STEP / deviation(self.analysis.code)), public, given)
+        own = y * (STEP / deviation(self.analysis.code))
+        seen = own if self.tower is None else self.tower(_padded(image, public), public)
+        said = self.importance(seen, public, given)
         bits = jax.lax.stop_gradient(self.entropy(y, None, None).bits)
         b, i, j = bits.shape
         a = gains(said.importance.reshape(b, -1), self.g)
@@ -147,6 +156,11 @@ class SAOOSC(nn.Module):
         return Relaxed(image=image, bits=out.bits, bits_z=out.bits_z)
 
 
+def _padded(image: Image, public: Public) -> Image:
+    bottom, right = -public.height % PATCH, -public.width % PATCH
+    return jnp.pad(image, ((0, 0), (0, bottom), (0, right), (0, 0)), mode="edge")
+
+
 def build_sa_oosc(
     cfg: Any,
     parts: Parts,
@@ -165,6 +179,8 @@ def build_sa_oosc(
     prior: str = "natural",
     rate_tokens: bool = True,
     free_rate: bool = False,
+    tower: str = MOBILENET,
+    start: str = "",
 ) -> ScenarioTrained:
     """From a run's config: sections `encoder`, `decoder` (stride 16), `channel`, `phases`; options from `system`.
 
@@ -173,7 +189,7 @@ def build_sa_oosc(
     Raises:
       ValueError: no such variant or tables, more dimensions per token than features, or networks of another stride.
     """
-    chosen, rates = variant_of(variant), RateSet(levels=levels)
+    chosen, rates = variant_of(variant, start=start), RateSet(levels=levels)
     full = _code(features, prior)
     sizes = {"code": _code(rates.largest, prior), "full": full, "width": width, "depth": depth}
     module = SAOOSC(
@@ -183,9 +199,27 @@ def build_sa_oosc(
         eta=eta,
         g=g if chosen.shares else 0.0,
         cbr=cbr,
+        tower=PictureTower() if chosen.looks else None,
     )
     own = {"alpha": alpha if chosen.weighs else 0.0, "worded": not scenarios, "given": chosen.reading(tables)}
-    return _trained(cfg, parts, module=module, variant=variant, free_rate=free_rate, **own)
+    looks = {"weights": functools.partial(_tower_weights, tower)} if chosen.looks else {}
+    return _trained(cfg, parts, module=module, variant=variant, free_rate=free_rate, **own, **looks)
+
+
+def _tower_weights(path: str) -> Tree:
+    """Parameters of the tower.
+
+    Raises:
+      DataError: they are not there, or are others.
+    """
+    try:
+        return tower_params(located(path))
+    except (DataError, WeightsError) as error:
+        raise DataError(
+            f"variant student_pixels looks through MobileNet, whose weights no checkpoint holds: {error}; put "
+            "mobilenet_v1_0.75_224.npz where system.tower says, or set SEMJAX_DATA to the folder that holds them as "
+            f"{MOBILENET.removeprefix('$SEMJAX_DATA/')}"
+        ) from error
 
 
 def _code(features: int, prior: str) -> LinearCode:

@@ -55,6 +55,7 @@ class ScenarioTrained(SystemTrainable):
       free_rate: whether the rate's loss reaches importance: an ablation.
       worded: whether the scenarios are those of scenes, so that their wordings are known, too.
       given: (labels, public) → truth that the variant reads, or None.
+      weights: reads the parameters of the module's frozen `tower`; None if it has none.
     """
 
     alpha: float
@@ -62,6 +63,15 @@ class ScenarioTrained(SystemTrainable):
     free_rate: bool = False
     worded: bool = True
     given: Callable[[Mapping[str, Array], Public], dict[str, Array]] | None = None
+    weights: Callable[[], Tree] | None = None
+
+    def frozen(self) -> dict[str, Tree]:
+        """What the step and the predict functions take as `frozen`: {} or {"tower": {its name: its parameters}}.
+
+        Raises:
+          DataError: the weights cannot be read.
+        """
+        return {"tower": {"tower": self.weights()}} if self.weights else {}
 
     @property
     def given_of(self) -> Callable[[Mapping[str, Array], Public], dict[str, Array]]:
@@ -70,14 +80,18 @@ class ScenarioTrained(SystemTrainable):
             raise AttributeError("given_of")
         return self.given
 
-    def init(self, key: Array, batch: Batch) -> tuple[dict[str, Tree], Tree]:
-        """Parameters of "codec": of both ends and of what training adds."""
-        batch = jax.tree.map(jnp.asarray, batch)
+    def example_of(self, batch: Batch) -> tuple[Public, dict[str, Array]]:
+        """What is public of pictures under a scenario, and the truth that a variant reads; only its shapes count."""
         b, h, w, _ = batch.image.shape
         public = dataclasses.replace(
             batch.public, scenario=jnp.zeros(b, jnp.int32), text=jnp.ones((b, TEXT_LENGTH), jnp.int32)
         )
-        given = {GIVEN: jnp.zeros((b, h, w), jnp.float32)} if self.given else {}
+        return public, {GIVEN: jnp.zeros((b, h, w), jnp.float32)} if self.given else {}
+
+    def init(self, key: Array, batch: Batch) -> tuple[dict[str, Tree], Tree]:
+        """Parameters of "codec": of both ends and of what training adds."""
+        batch = jax.tree.map(jnp.asarray, batch)
+        public, given = self.example_of(batch)
 
         def both_ends(module: Any) -> Any:
             signal = module.transmit(batch.image, public, given)
@@ -85,7 +99,8 @@ class ScenarioTrained(SystemTrainable):
             return module.receive(send(self.channel, keys, signal, public.snr_db), public)
 
         variables = dict(self.module.init(key, method=both_ends))
-        return {"codec": variables.pop("params", {})}, variables
+        own = {name: part for name, part in variables.pop("params", {}).items() if name != "tower"}
+        return {"codec": own}, variables
 
     def forward(
         self, params: Tree, collections: Tree, frozen: Tree, batch: Batch, keys: Keys, phase: Phase
@@ -105,7 +120,7 @@ class ScenarioTrained(SystemTrainable):
         def chain(module: Any, batch: Batch) -> Outputs:
             public = batch.public
             y = module.latents(batch.image, public)
-            shares = module.shares(y, public, given)
+            shares = module.shares(y, batch.image, public, given)
             aux = {"scenario": public.scenario, "gains": shares.gains}
             if shares.logits is not None:
                 aux["logits"] = shares.logits
@@ -120,7 +135,8 @@ class ScenarioTrained(SystemTrainable):
             image = module.receive(received, public) if over else batch.image
             return Outputs(image=image, signal=signal, received=received, aux={**signal.aux, **aux})
 
-        outputs, changed = self.module.apply({"params": params, **collections}, batch, method=chain, mutable=[])
+        variables = {"params": {**params, **frozen.get("tower", {})}, **collections}
+        outputs, changed = self.module.apply(variables, batch, method=chain, mutable=[])
         return outputs, {**collections, **changed}
 
     def _reads_labels(self, phase: Phase) -> bool:

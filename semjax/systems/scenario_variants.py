@@ -4,6 +4,7 @@
 |--------------------|--------------------------------------------------------|----------------------------|
 | `student`          | of a network, from latents and the scenario's number   | nothing                    |
 | `student_text`     | the same, from the scenario's words                    | nothing                    |
+| `student_pixels`   | of a linear student, from what a frozen network sees   | nothing                    |
 | `oracle`           | the teacher's                                          | the teacher's map          |
 | `static`           | mean of the region's class over all scenarios          | regions and their classes  |
 | `static_scenario`  | mean of the region's class under the scenario          | regions and their classes  |
@@ -28,6 +29,7 @@ from semjax.importance.embedding import ScenarioTable, ScenarioText
 from semjax.importance.fixed import GIVEN, FixedROI, GivenImportance, UniformImportance
 from semjax.importance.maps import importance_map
 from semjax.importance.objects import ImportanceStudent
+from semjax.importance.picture_student import PictureStudent
 from semjax.importance.tables import table_map
 from semjax.scenes.words import vocabulary
 from semjax.types import Public
@@ -46,12 +48,14 @@ class Variant:
       given: (labels, public, class tables) → the truth that it reads.
       shares: whether importance changes lengths.
       weighs: whether it weighs the loss.
+      looks: whether importance is of what a frozen network sees of the picture, not of latents.
     """
 
     importance: Callable[[int], nn.Module]
     given: Callable[[Mapping[str, Array], Public, ClassTables], Told] | None = None
     shares: bool = True
     weighs: bool = True
+    looks: bool = False
 
     def reading(self, tables: str) -> Callable[[Mapping[str, Array], Public], Told] | None:
         """`given` with the class tables of that name or file; None for a variant that reads no truth."""
@@ -72,6 +76,10 @@ def _by_table(scenarios: int) -> nn.Module:
 def _by_text(scenarios: int) -> nn.Module:
     del scenarios
     return ImportanceStudent(scenario=ScenarioText(vocabulary=len(vocabulary())), width=WIDTH)
+
+
+def _by_pixels(scenarios: int) -> nn.Module:
+    return PictureStudent(scenarios=scenarios)
 
 
 def _truth(labels: Mapping[str, Array], public: Public, tables: ClassTables) -> Told:
@@ -116,6 +124,7 @@ def _same(scenarios: int) -> nn.Module:
 VARIANTS: dict[str, Variant] = {
     "student": Variant(importance=_by_table),
     "student_text": Variant(importance=_by_text),
+    "student_pixels": Variant(importance=_by_pixels, looks=True),
     "oracle": Variant(importance=_told, given=_truth),
     "static": Variant(importance=_told, given=_of_class),
     "static_scenario": Variant(importance=_told, given=_under_scenario),
@@ -125,12 +134,19 @@ VARIANTS: dict[str, Variant] = {
 }
 
 
-def variant_of(name: str) -> Variant:
+def variant_of(name: str, *, start: str = "") -> Variant:
     """The variant of that name.
+
+    Args:
+      name: of the variant.
+      start: what `student_pixels` begins as (`PictureStudent`); the others begin as they do.
 
     Raises:
       ValueError: there is none; the message says which there are.
     """
     if name not in VARIANTS:
         raise ValueError(f"variant {name!r} is not known; there are: {', '.join(VARIANTS)}")
-    return VARIANTS[name]
+    found = VARIANTS[name]
+    if not (found.looks and start):
+        return found
+    return dataclasses.replace(found, importance=lambda scenarios: PictureStudent(scenarios=scenarios, start=start))

@@ -98,11 +98,16 @@ def tiny(tiny_run: Tiny) -> Tiny:
     return dataclasses.replace(tiny_run, config=copy.deepcopy(tiny_run.config))
 
 
+@pytest.fixture(scope="session")
+def xla(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    """A folder of compiled programs."""
+    return tmp_path_factory.mktemp("xla")
+
+
 @pytest.fixture(scope="package", autouse=True)
-def _compile_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+def _compile_once(xla: pathlib.Path) -> Iterator[None]:
     """The same programs come again from run to run: they are compiled once."""
-    folder = str(tmp_path_factory.mktemp("xla"))
-    kept = {"jax_compilation_cache_dir": folder, "jax_persistent_cache_min_compile_time_secs": 0}
+    kept = {"jax_compilation_cache_dir": str(xla), "jax_persistent_cache_min_compile_time_secs": 0}
     before = {name: getattr(jax.config, name) for name in kept}
     for name, value in kept.items():
         jax.config.update(name, value)

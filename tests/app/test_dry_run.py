@@ -3,7 +3,9 @@
 import pathlib
 import re
 
-from semjax.app import config
+import pytest
+
+from semjax.app import build, config
 from semjax.app import train as program
 from semjax.app.dry_run import dry_run
 
@@ -40,3 +42,17 @@ def test_the_flag_prints_it_and_writes_nothing(tiny, tmp_path: pathlib.Path, cap
     assert code == 0
     assert "memory in MiB" in capsys.readouterr().out
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("variant", ["student_text", "static_scenario"])
+def test_a_system_is_told_a_scenario_its_words_and_the_truth(variant: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    net = {"name": "residual_conv", "modulation": "none", "widths": (4, 4, 4, 4), "blocks": (0, 0, 0, 0)}
+    small = {"features": 24, "levels": (0, 4, 8, 16), "width": 8, "depth": 0}
+    cfg = {"system": {"name": "sa_oosc", "variant": variant, **small}, "encoder": net, "decoder": net}
+    registry = build.default_registry()
+    cfg["data"] = {"train": {"source": "scenes", "size": 32, "crop": 32}}
+    monkeypatch.setattr("semjax.app.dry_run._memory", lambda *_: ())  # it is the same for all
+    text = dry_run(config.resolve(cfg, registry), registry)
+    assert "one picture of 32x32: 32 analog channel uses" in text
+    assert number(text, "transmit") > 0
+    assert number(text, "receive") > 0

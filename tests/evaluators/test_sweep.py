@@ -18,8 +18,9 @@ from semjax.evaluators.bootstrap import paired_difference
 from semjax.evaluators.sweep import Origin, Sweep, csi_name
 from semjax.evaluators.tally import Heard
 from semjax.link.side import FixedWidth
+from semjax.link.transport import Delivery
 from semjax.phy import capacity
-from semjax.types import Image, Public, Received, Signal
+from semjax.types import Bits, Image, Public, Received, Signal
 
 ORIGIN = Origin(system="toy", checkpoint="step 3", commit="c0ffee", config_hash="ab", dataset="noise", split="test")
 
@@ -186,6 +187,49 @@ def test_under_mismatch_the_ends_hear_one_snr_and_the_channel_has_another() -> N
     assert side[1.0, 10.0, 10.0] < side[1.0, 10.0, 0.0]
     analog = {point: row["cbr_analog"] for point, row in zip(points, rows, strict=True)}
     assert analog[0.5, 0.0, 0.0] == pytest.approx(analog[1.0, 0.0, 0.0] / 2)
+
+
+class Doubled(Outspoken):
+    """Sends 3 bits of side information and 5 of content."""
+
+    side_codecs: dict[str, Any] = {"level": FixedWidth(bits=3), "words": FixedWidth(bits=5)}  # noqa: RUF012
+    payload_streams: tuple[str, ...] = ("words",)
+
+    def predict_fns(self) -> dict[str, Any]:
+        ends = super().predict_fns()
+
+        def transmit(*arguments: Any) -> Signal:
+            signal = ends["transmit"](*arguments)
+            return dataclasses.replace(signal, ints={**signal.ints, "words": signal.ints["level"]})
+
+        return {**ends, "transmit": transmit}
+
+
+@dataclasses.dataclass(frozen=True)
+class Losing:
+    """A link that loses one message of each batch: the first of 3 bits, the second of 5."""
+
+    kind: str = "coded"
+    terms: str = ""
+
+    def send(self, bits: Bits, **told: Any) -> Delivery:
+        lost = {3: 0, 5: 1}[bits.bits.shape[1]]
+        ok = np.arange(len(bits.bits)) != lost
+        return Delivery(bits=bits, ok=ok, uses=np.zeros(len(ok)))
+
+
+@pytest.mark.parametrize(("system", "lost"), [(Outspoken(), {0, 3}), (Doubled(), {0, 1, 3, 4})])
+def test_a_picture_is_an_outage_if_content_or_side_information_was_lost(system: Plain, lost: set[int]) -> None:
+    asked = {"channels": {"awgn": AWGN()}, "snr_db": (0.0,), "draws": 1, "metrics": ("outage",)}
+    made = sweep(trainable=system, batches=lambda: batches(3), links=lambda channel: Losing(), **asked)
+    found = made.measure(VARIABLES, {})
+    (pictures,) = found.pictures.values()
+    assert {*pictures.ids[pictures.values == 1.0].tolist()} == lost
+    assert found.rows[0]["mean"] == len(lost) / 5
+
+
+def test_without_anything_digital_there_is_no_outage() -> None:
+    assert rows_of(sweep(metrics=("outage",))) == []
 
 
 def test_a_picture_is_transmitted_once_per_rate_and_told_snr() -> None:

@@ -12,6 +12,7 @@ from semjax.link import bler, measure
 from semjax.link.bler import Curve, Table, block_error, effective_snr_db, fate, fit, measured
 from semjax.link.frames import plan
 from semjax.link.schemes import LADDER, LONG, RUNGS, STEPS_BETWEEN, Scheme, ladder
+from semjax.phy.coded_capacity import Uniform
 from semjax.phy.mcs import mcs
 
 QPSK = Scheme(mcs=mcs("low_se", 12))
@@ -44,11 +45,16 @@ def test_what_comes_with_the_package_covers_the_ladder_and_is_in_order(rungs, bi
     for rung in sorted(rungs, key=lambda mcs: mcs.efficiency):
         curve = measured().curve(rung, bits)
         assert measured().covers(rung, bits)
-        gap = curve.mu - measure.limit_db(rung)
-        assert 0 < gap < 3, f"{rung} is {gap} dB from what its modulation allows"
+        low, high = Uniform(bits_per_symbol=rung.bits_per_symbol).bicm(np.array([curve.mu - 3, curve.mu]))
+        assert low < rung.efficiency < high, f"{rung} is not within 3 dB of what its modulation allows"
         assert 0 < curve.sigma < 2
         found.append(curve.mu)
     assert found == sorted(found)
+
+
+def test_the_limit_is_where_the_capacity_of_the_modulation_is_the_rate():
+    capacity = Uniform(bits_per_symbol=QPSK.mcs.bits_per_symbol)
+    assert float(capacity.bicm(measure.limit_db(QPSK.mcs))) == pytest.approx(QPSK.mcs.efficiency, abs=1e-6)
 
 
 def test_the_rows_between_serve_long_messages_only():

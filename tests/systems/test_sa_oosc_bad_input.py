@@ -63,14 +63,6 @@ def variables(variant: str = "student"):
     return {"params": jax.tree.map(draw, shapes["codec"])}
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _in_a_hurry():
-    """What is compiled here runs once."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
-
-
 @functools.cache
 def record():
     """Pictures with labels and drawn scenarios, as an evaluation has them; the first is grey and shows no object."""

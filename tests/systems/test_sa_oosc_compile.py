@@ -122,16 +122,8 @@ def test_the_students_phase_is_traced_once():
     assert metrics["drawn_snr_db"].shape == metrics["scenario"].shape == (ROWS,)
 
 
-@pytest.fixture
-def in_a_hurry():
-    """How often something is compiled does not depend on how well."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
-
-
 @pytest.mark.nightly
-def test_every_phase_is_compiled_once_as_the_loop_runs_it(in_a_hurry, caplog, monkeypatch):
+def test_every_phase_is_compiled_once_as_the_loop_runs_it(caplog, monkeypatch):
     """Over a mesh, the state going from phase to phase and, from the last, back to the first."""
     mesh = make_mesh(devices=jax.devices()[:2])
     state, key = jax.device_put((fresh(), jax.random.key(1)), replicated(mesh))

@@ -79,26 +79,35 @@ def shaken() -> Any:
     return jax.tree.map(lambda leaf: jnp.asarray(0.3 * rng.standard_normal(leaf.shape), jnp.float32), shapes)
 
 
+ENDS = {name: jax.jit(function) for name, function in SYSTEM.predict_fns().items()}
+SENT = jax.jit(send, static_argnums=0)
+
+
 @functools.cache
 def through(channel: str) -> Any:
-    """Compiled once for all tests: (parameters, batch) → what is sent, what arrives, the picture made of it."""
-    ends = SYSTEM.predict_fns()
+    """(Parameters, batch) → what is sent, what arrives and the picture made of it; ends are compiled once."""
 
-    @jax.jit
     def run(params: Any, batch: Batch) -> tuple[Any, Any, Any]:
-        signal = ends["transmit"]({"params": params}, {}, batch.image, batch.public, {})
+        signal = ENDS["transmit"]({"params": params}, {}, batch.image, batch.public, {})
         keys = picture_keys(jax.random.key(1), 0, batch.id)
-        received = send(CHANNELS[channel](), keys, signal, batch.public.snr_db)
-        return signal, received, ends["receive"]({"params": params}, {}, received, batch.public)
+        received = SENT(CHANNELS[channel](), keys, signal, batch.public.snr_db)
+        return signal, received, ENDS["receive"]({"params": params}, {}, received, batch.public)
 
     return run
+
+
+@functools.cache
+def floor(rate: float) -> dict[str, Any]:
+    """The compiled ends of the linear code of a rate."""
+    ends = linear(cbr=rate / 8, channel=AWGN(), phases=PHASES).predict_fns()
+    return {name: jax.jit(function) for name, function in ends.items()}
 
 
 @functools.cache
 def receiver() -> Any:
     """The receiver alone: (received, public) → picture, from the decoder's parameters and nothing else."""
     params = {"params": {"decoder": shaken()["decoder"]}}
-    return jax.jit(lambda received, public: SYSTEM.predict_fns()["receive"](params, {}, received, public))
+    return lambda received, public: ENDS["receive"](params, {}, received, public)
 
 
 @pytest.mark.parametrize("channel", ["awgn", "rayleigh"])
@@ -107,10 +116,10 @@ def test_it_starts_at_the_linear_code_of_its_rate(channel: str) -> None:
     batch = batch_of(SIZES, rate=RATES)
     _, received, image = through(channel)(start(), batch)
     for i, rate in ((0, 1 / 6), (4, 1.0)):
-        base = linear(cbr=rate / 8, channel=AWGN(), phases=PHASES).predict_fns()
+        base = floor(rate)
         own = jax.tree.map(lambda x, i=i: x[i::5], batch)
         signal = base["transmit"]({"params": {}}, {}, own.image, own.public, {})
-        arrived = send(CHANNELS[channel](), picture_keys(jax.random.key(1), 0, own.id), signal, own.public.snr_db)
+        arrived = SENT(CHANNELS[channel](), picture_keys(jax.random.key(1), 0, own.id), signal, own.public.snr_db)
         picture = base["receive"]({"params": {}}, {}, arrived, own.public)
         np.testing.assert_array_equal(received.uses["analog"][i::5], arrived.uses["analog"])
         ours, theirs = (float(jnp.mean(METRICS["psnr"](x, own.image))) for x in (image[i::5], picture))
@@ -144,10 +153,8 @@ def test_receiver_isolation_and_tampering() -> None:
 
 def test_transmitter_conforms() -> None:
     batch = batch_of(SIZES, rate=RATES)
-    transmit = jax.jit(SYSTEM.predict_fns()["transmit"])
-    report = check_transmitter(
-        lambda image, public: transmit({"params": shaken()}, {}, image, public, {}), batch.image, batch.public
-    )
+    transmit = functools.partial(ENDS["transmit"], {"params": shaken()}, {})
+    report = check_transmitter(lambda image, public: transmit(image, public, {}), batch.image, batch.public)
     assert report.ok, str(report)
 
 

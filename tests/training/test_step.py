@@ -1,6 +1,7 @@
 """The step's contract, shown on a toy system with two players, a frozen network, a collection and moving averages."""
 
 import dataclasses
+import functools
 from typing import Any
 
 import chex
@@ -112,6 +113,7 @@ def make_batch(rows: int = 8, seed: int = 0) -> Batch:
     return Batch(image=image, public=public, id=np.arange(rows, dtype=np.int32), mask=np.ones(rows, bool))
 
 
+@functools.cache
 def toy() -> tuple[TwoPlayers, dict[str, Any]]:
     trainable = TwoPlayers(name="toy", module=ToyVQ(), channel=AWGN(), PHASES=(ONE, TWO))
     tower = nn.Dense(12).init(jax.random.key(9), jnp.zeros((1, SIDE * SIDE * 3)))["params"]
@@ -121,12 +123,30 @@ def toy() -> tuple[TwoPlayers, dict[str, Any]]:
     }
 
 
+OPTIMIZER = adamw(schedule=lambda _: jnp.asarray(3e-3), ema_decay=0.9)
+
+
+@functools.cache
+def first_state() -> State:
+    return init_state(toy()[0], OPTIMIZER, jax.random.key(0), make_batch())
+
+
+def start() -> State:
+    """A fresh state that may be donated."""
+    return jax.tree.map(jnp.copy, first_state())
+
+
+@functools.cache
+def one() -> Any:
+    """The step of phase one, compiled once for all tests."""
+    return make_step(toy()[0], ONE, optimizer=OPTIMIZER)
+
+
 def run(steps: int, *, phase: Phase = ONE, mesh: Any = None, accumulate: int = 1, rows: int = 8) -> tuple[State, list]:
     trainable, frozen = toy()
-    optimizer = adamw(schedule=lambda _: jnp.asarray(3e-3), ema_decay=0.9)
-    batch = make_batch(rows)
-    state = init_state(trainable, optimizer, jax.random.key(0), batch)
-    step = make_step(trainable, phase, optimizer=optimizer, mesh=mesh, accumulate=accumulate)
+    batch, state = make_batch(rows), start()
+    shared = phase is ONE and mesh is None and accumulate == 1
+    step = one() if shared else make_step(trainable, phase, optimizer=OPTIMIZER, mesh=mesh, accumulate=accumulate)
     history = []
     for _ in range(steps):
         fed = shard_batch(mesh, batch) if mesh is not None else batch
@@ -147,11 +167,9 @@ def test_learns_and_moves_statistics() -> None:
 
 
 def test_moving_average_lags_behind() -> None:
-    trainable, _ = toy()
-    start = init_state(trainable, adamw(schedule=lambda _: jnp.asarray(3e-3)), jax.random.key(0), make_batch())
     state, _ = run(1)
     for first, now, mean in zip(
-        *map(leaves, (start.params["codec"], state.params["codec"], state.ema["codec"])), strict=True
+        *map(leaves, (first_state().params["codec"], state.params["codec"], state.ema["codec"])), strict=True
     ):
         np.testing.assert_allclose(mean, 0.9 * first + 0.1 * now, atol=1e-6)
 
@@ -184,11 +202,11 @@ def test_critic_gets_no_gradient_from_the_codec_loss() -> None:
 
 
 def test_one_against_eight_devices() -> None:
-    one, first = run(5, mesh=make_mesh({}, jax.devices()[:1]))
+    alone, first = run(5, mesh=make_mesh({}, jax.devices()[:1]))
     eight, second = run(5, mesh=make_mesh())
     split, third = run(5, mesh=make_mesh({"data": 2, "fsdp": 4}))
     for other in (eight, split):
-        chex.assert_trees_all_close(jax.device_get(one.params), jax.device_get(other.params), rtol=0, atol=1e-5)
+        chex.assert_trees_all_close(jax.device_get(alone.params), jax.device_get(other.params), rtol=0, atol=1e-5)
     assert [h["loss"] for h in first] == pytest.approx([h["loss"] for h in second], abs=1e-5)
     assert [h["loss"] for h in first] == pytest.approx([h["loss"] for h in third], abs=1e-5)
 
@@ -201,16 +219,14 @@ def test_accumulation_equals_the_whole_batch() -> None:
 
 
 def test_padding_rows_change_nothing() -> None:
-    trainable, frozen = toy()
-    optimizer = adamw(schedule=lambda _: jnp.asarray(3e-3))
+    _, frozen = toy()
     short, padded = make_batch(4), make_batch(8)
     mask = np.arange(8) < 4
     same = dataclasses.replace(padded, image=np.where(mask[:, None, None, None], padded.image, 1e3), mask=mask)
     same = dataclasses.replace(same, image=np.concatenate([short.image, same.image[4:]]))
     results = []
     for batch in (short, same):
-        state = init_state(trainable, optimizer, jax.random.key(0), make_batch())
-        state, metrics = make_step(trainable, ONE, optimizer=optimizer)(state, frozen, batch, jax.random.key(1))
+        state, metrics = one()(start(), frozen, batch, jax.random.key(1))
         results.append((leaves(state.params), float(metrics["mse"])))
     assert results[0][1] == pytest.approx(results[1][1], rel=1e-5)
     for a, b in zip(*[r[0] for r in results], strict=True):
@@ -219,9 +235,7 @@ def test_padding_rows_change_nothing() -> None:
 
 def test_compiles_once_and_draws_snr_per_picture() -> None:
     trainable, frozen = toy()
-    optimizer = adamw(schedule=lambda _: jnp.asarray(1e-3))
-    state = init_state(trainable, optimizer, jax.random.key(0), make_batch())
-    step = make_step(trainable, ONE, optimizer=optimizer)
+    state, step = start(), make_step(trainable, ONE, optimizer=OPTIMIZER)
     for seed in range(4):
         state, _ = step(state, frozen, make_batch(seed=seed), jax.random.key(1))
     assert step._cache_size() == 1  # type: ignore[attr-defined]
