@@ -27,7 +27,7 @@ PLACES = ("root", "roots", "path", "start_from")
 DTYPES = ("bfloat16", "float32")
 LICENCE = "\n**Licence.** That of the code, which draws the training pictures.\n"
 RESEARCH = ("bsds500", "imagenet_sample", "coco_vl", "camvid")
-RESEARCH_LICENCE = "\n**Licence.** The weights are for non-commercial research only, the terms of their training pictures.\n"
+RESEARCH_LICENCE = "\n**Licence.** The weights are for non-commercial research only: so are some training pictures.\n"
 """Archives some of whose pictures are for non-commercial research only, and what is said of weights that saw them."""
 EVALUATE = "\nEvaluate: `python eval.py --checkpoint {name}`\n"
 

@@ -22,7 +22,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 BISECTIONS = 24
-"""They leave η uncertain by less than 1e-6 of itself: of 64 tokens, hardly two step up closer to each other than that."""
+"""They leave η uncertain by less than 1e-6 of itself: hardly two tokens step up closer to each other than that."""
 TIE = 2.0**-14
 """By how much of itself at most the share of a token is raised, so that no two are equal."""
 

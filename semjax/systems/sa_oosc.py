@@ -45,7 +45,7 @@ from semjax.data.files import DataError, located
 from semjax.decoders.tokens import SynthesisTransform, TokenDecoder
 from semjax.encoders.mobilenet import WeightsError
 from semjax.encoders.tokens import STEP, AnalysisTransform, TokenEncoder, deviation
-from semjax.importance.allocate import RateSet, budget, check_budget, gains, lengths
+from semjax.importance.allocate import RateSet, budget, check_budget, gains, lengths, untied
 from semjax.importance.picture_student import MOBILENET, PictureTower, tower_params
 from semjax.link.side import FixedWidth
 from semjax.scenes.scenarios import scenario_names
@@ -125,9 +125,10 @@ class SAOOSC(nn.Module):
         said = self.importance(seen, public, given)
         bits = jax.lax.stop_gradient(self.entropy(y, None, None).bits)
         b, i, j = bits.shape
-        a = gains(said.importance.reshape(b, -1), self.g)
-        eta = self.scale(bits.reshape(b, -1), a, public)
-        index = lengths(bits.reshape(b, -1), a, eta=eta, rates=self.bottleneck.rates)
+        a, flat = gains(said.importance.reshape(b, -1), self.g), bits.reshape(b, -1)
+        flat = untied(flat) if self.cbr else flat
+        eta = self.scale(flat, a, public)
+        index = lengths(flat, a, eta=eta, rates=self.bottleneck.rates)
         a = a.reshape(b, i, j)
         soft = jnp.clip(eta[:, None, None] * a * bits, 0.0, float(self.bottleneck.rates.largest))
         return Shares(importance=said.importance, logits=said.logits, gains=a, soft=soft, index=index.reshape(b, i, j))

@@ -102,6 +102,15 @@ def test_budget_within_one_rate_step_per_picture() -> None:
         assert np.all(uses - uses_of(lengths(bits, ONES, eta=eta, rates=RATES), RATES) < largest_step)
 
 
+def test_equal_tokens_step_up_in_turn_when_untied() -> None:
+    equal = jnp.full((1, 64), 37.0)
+    for bits, least in ((equal, 0.0), (allocate.untied(equal), 290.0)):
+        eta = budget(bits, jnp.ones((1, 64)), uses=jnp.full(1, 299.0), rates=RATES)
+        spent = float(uses_of(lengths(bits, jnp.ones((1, 64)), eta=eta, rates=RATES), RATES)[0])
+        assert least < spent <= 299.0
+        assert (spent == 256.0) == (least == 0.0), "all together, or one by one"
+
+
 @settings(max_examples=25, deadline=None)
 @given(seed=st.integers(0, 2**31), rates=st.sampled_from(SETS))
 def test_more_scale_bits_importance_or_budget_is_never_shorter(seed: int, rates: RateSet) -> None:

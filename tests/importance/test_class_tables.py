@@ -153,7 +153,7 @@ def test_files_that_are_none_are_refused(tmp_path: pathlib.Path) -> None:
     (tmp_path / "text.json").write_text("{")
     with pytest.raises(ImportanceError, match=r"text\.json holds no class tables"):
         load_tables(tmp_path / "text.json")
-    with pytest.raises(ImportanceError, match=r"'scene' cannot be read .* name one of scenes, coco, camvid, or a file made"):
+    with pytest.raises(ImportanceError, match=r"'scene' cannot be read .* name one of scenes, coco, camvid, or"):
         load_tables("scene")
 
 
