@@ -23,7 +23,7 @@ from semjax.training.log import git_state
 QUALITY = ("psnr_high", "psnr_low", "psnr", "iw_psnr", "ssim_high")
 ANSWERS = ("answer", "answer_intent", "answer_control")
 METRICS = (*QUALITY, *ANSWERS, "outage")
-GAINS = ("psnr_high", "psnr_low", "psnr", "answer_intent")
+GAINS = ("psnr_high", "psnr_low", "psnr", "answer_intent", "answer_control")
 KINDS = ("analog", "digital", "side", "total")
 
 
