@@ -33,6 +33,7 @@ IN_A_HURRY = (
     "encoders",
     "evaluators",
     "importance",
+    "link",
     "nn",
     "systems",
     "training",

@@ -59,7 +59,7 @@ def variables(variant: str = "student"):
     zeros = {"image": np.zeros((B, SIZE, SIZE, 3), np.float32), "id": np.arange(B), "_mask": np.ones(B, bool)}
     shapes, _ = jax.eval_shape(trainable(variant).init, jax.random.key(0), build.to_batch(zeros))
     rng = np.random.default_rng(0)
-    draw = lambda leaf: jnp.asarray(0.02 * rng.normal(size=leaf.shape), leaf.dtype)  # noqa: E731
+    draw = lambda leaf: np.asarray(0.02 * rng.normal(size=leaf.shape), leaf.dtype)  # noqa: E731
     return {"params": jax.tree.map(draw, shapes["codec"])}
 
 
@@ -238,7 +238,7 @@ def shares(variant: str):
     @jax.jit
     def run(rate, importance):
         told = dataclasses.replace(known, rate=rate)
-        return module.apply(params, y, told, {"importance": importance}, method="shares")
+        return module.apply(params, y, jnp.zeros((B, SIZE, SIZE, 3)), told, {"importance": importance}, method="shares")
 
     return run
 
