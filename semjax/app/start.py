@@ -125,9 +125,8 @@ def prepare(
     state, found = begin(cfg, trainable, optimizer, mesh=mesh, store=store, loader=loader, registry=registry)
     frozen = _placed(frozen_of(trainable), mesh)
     check_phases(cfg, trainable, optimizer, state=state, stretches=stretches, source=data.train, frozen=frozen)
-    facts = {"config_hash": config.config_hash(config.training_part(cfg)), "seed": cfg.seed}
+    facts, first = {"config_hash": config.config_hash(config.training_part(cfg)), "seed": cfg.seed}, int(state.step)
     skips = Skips(most=cfg.train.max_skipped, saved=found.meta.get("skips") if found else None)
-    first = int(state.step)
     ready = Ready(
         cfg=cfg,
         folder=folder,

@@ -141,9 +141,22 @@ def sendings(
         raise SendingError("the system says nothing of the importance of this picture under these scenarios")
     known = {"image": image, "public": public, "ids": batch["id"], "way": way, "frozen": frozen}
     received, restored = _delivered(trainable, variables, signal, **known)
-    spent = rates(received.uses, height=public.height, width=public.width)
-    scores = _scores(restored, image, batch)
     dimensions = np.asarray(lengths.rates.dimensions(signal.ints["rates"]))
+    return _told(scenarios, batch, received=received, restored=restored, importance=importance, dimensions=dimensions)
+
+
+def _told(
+    scenarios: Sequence[str],
+    batch: Labelled,
+    *,
+    received: Received,
+    restored: Image,
+    importance: np.ndarray,
+    dimensions: np.ndarray,
+) -> list[Sending]:
+    """What is told of each row."""
+    image = jnp.asarray(batch["image"])
+    spent, scores = rates(received.uses, height=image.shape[1], width=image.shape[2]), _scores(restored, image, batch)
     return [
         Sending(
             scenario=name,

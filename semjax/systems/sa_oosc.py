@@ -183,9 +183,7 @@ def build_sa_oosc(
     tower: str = MOBILENET,
     start: str = "",
 ) -> ScenarioTrained:
-    """From a run's config: sections `encoder`, `decoder` (stride 16), `channel`, `phases`; options from `system`.
-
-    See the module's docstring for the options.
+    """From a run's config: sections `encoder`, `decoder` (stride 16), `channel`, `phases`; `system` has options as above.
 
     Raises:
       ValueError: no such variant or tables, more dimensions per token than features, or networks of another stride.
@@ -203,8 +201,8 @@ def build_sa_oosc(
         tower=PictureTower() if chosen.looks else None,
     )
     own = {"alpha": alpha if chosen.weighs else 0.0, "worded": not scenarios, "given": chosen.reading(tables)}
-    looks = {"weights": functools.partial(_tower_weights, tower)} if chosen.looks else {}
-    return _trained(cfg, parts, module=module, variant=variant, free_rate=free_rate, **own, **looks)
+    own["weights"] = functools.partial(_tower_weights, tower) if chosen.looks else None
+    return _trained(cfg, parts, module=module, variant=variant, free_rate=free_rate, **own)
 
 
 def _tower_weights(path: str) -> Tree:
