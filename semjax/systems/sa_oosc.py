@@ -183,13 +183,12 @@ def build_sa_oosc(
     tower: str = MOBILENET,
     start: str = "",
 ) -> ScenarioTrained:
-    """From a run's config: sections `encoder`, `decoder` (stride 16), `channel`, `phases`; `system` has options as above.
+    """From a run's config: sections `encoder`, `decoder` (stride 16), `channel`, `phases`; the options are of `system`.
 
     Raises:
       ValueError: no such variant or tables, more dimensions per token than features, or networks of another stride.
     """
-    chosen, rates = variant_of(variant, start=start), RateSet(levels=levels)
-    full = _code(features, prior)
+    chosen, rates, full = variant_of(variant, start=start), RateSet(levels=levels), _code(features, prior)
     sizes = {"code": _code(rates.largest, prior), "full": full, "width": width, "depth": depth}
     module = SAOOSC(
         **_transforms(cfg, parts, full),
