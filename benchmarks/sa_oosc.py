@@ -15,6 +15,7 @@ per picture, the same for all systems. Block Rayleigh fading has perfect CSI; th
 | `main`       | `scenes`     | every variant at cbr_total 1/48, SNR 1, 7, 13 dB, AWGN and block Rayleigh, side       |
 |              |              | information over the ideal and (three seeds) over the coded link; gains at equal cbr  |
 |              | `tokens`     | the rate token of each of these rows, and what it spent on test                       |
+|              | `received`   | over block Rayleigh fading: gains of pictures that arrive below 0 dB and of others    |
 | `ablations`  | `ablations`  | checkpoints of other names, one seed, beside the student: AWGN, ideal link; gains of  |
 |              |              | the student, and of a failed label of weight 0 over one of importance 0               |
 | `held_out`   | `held_out`   | 7 dB, AWGN, ideal link, the tokens of `main`, on splits that hold something out;      |
@@ -67,6 +68,7 @@ from sa_oosc_parts import (
     rates_files,
     rates_tasks,
 )
+from sa_oosc_received import received_files
 from sa_oosc_work import Bench, Wanted, work
 
 from semjax.evaluators import results
@@ -83,7 +85,7 @@ class Part:
 
 
 PARTS = {
-    "main": Part(tasks=main_tasks, files=(main_files,)),
+    "main": Part(tasks=main_tasks, files=(main_files, received_files)),
     "ablations": Part(tasks=ablations_tasks, files=(ablations_files,)),
     "held_out": Part(tasks=held_out_tasks, files=(held_out_files,)),
     "rates": Part(tasks=rates_tasks, files=(rates_files, bd_files)),

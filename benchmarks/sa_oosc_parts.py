@@ -93,8 +93,7 @@ def main_files(models: Models, bench: Bench) -> Iterator[File]:
     rows: list[Row] = []
     tokens: list[Row] = []
     for condition in MAIN:
-        chosen = [model for model in _named(models) if _measured(model, condition)]
-        found = by_variant(chosen, _asked(bench, condition), bench)
+        found = asked_points(models, condition, bench)
         for points in found.values():
             rows += levels(points)
             tokens += (_token_row(point, bench) for point in points)
@@ -104,6 +103,12 @@ def main_files(models: Models, bench: Bench) -> Iterator[File]:
             rows += _without_pictures(models[0], next(iter(found.values()))[0], bench)
     yield File(name="scenes", rows=rows)
     yield File(name="tokens", rows=tokens, fields=TOKEN_FIELDS)
+
+
+def asked_points(models: Models, condition: Condition, bench: Bench) -> dict[str, list[Point]]:
+    """The points of the part `main` at a condition."""
+    chosen = [model for model in _named(models) if _measured(model, condition)]
+    return by_variant(chosen, _asked(bench, condition), bench)
 
 
 def ablations_tasks(models: Models, bench: Bench) -> Iterator[Wanted]:

@@ -4,15 +4,11 @@ A piece is what one checkpoint gave on all pairs of an album at one condition an
 It is made anew if the checkpoint, the token or the labels are others than when it was made.
 """
 
-import concurrent.futures
 import dataclasses
 import functools
 import json
-import multiprocessing
-import os
 import pathlib
 import re
-import tempfile
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -21,7 +17,7 @@ from sa_oosc_ends import Arrays
 from sa_oosc_models import ORDER, SYSTEM, Condition, shown
 from sa_oosc_pictures_albums import ALBUMS, Album, Pairs, pairs
 from sa_oosc_pictures_ends import FULL, SHARES, BudgetEnds, BudgetModel, budgeted, mean_cbr, met, transmitted, tried
-from tqdm import tqdm
+from sa_oosc_pieces import FACTS, arrays_of, each, keep, kept, replace
 
 from semjax.app import build
 from semjax.app.compile_cache import compile_cache
@@ -36,7 +32,6 @@ SCENES = "scenes"
 SCENES_CHECKPOINT = f"{SYSTEM}_student_0"
 VERSION = 1
 """Goes up when the same piece would hold other values."""
-FACTS = "facts"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -144,7 +139,7 @@ class Bench:
                     except ValueError as error:
                         told[str(task)] = {"token": None, "why": f"{job.model.name}, {task}: {error}"}
         text = json.dumps({FACTS: self._facts(job), "tokens": told}, indent=1)
-        _replace(self._folder(job) / "tokens.json", text.encode())
+        replace(self._folder(job) / "tokens.json", text.encode())
 
     def pairs(self, job: Job, split: str) -> Pairs:
         """The pairs that a checkpoint is measured on, or calibrated on."""
@@ -153,11 +148,7 @@ class Bench:
 
     def has(self, job: Job, task: Task | str) -> bool:
         """Whether a piece was made, of this checkpoint, token and labels."""
-        path = self._path(job, task)
-        if not path.is_file():
-            return False
-        with np.load(path) as stored:
-            return json.loads(str(stored[FACTS])) == self._facts(job, task)
+        return kept(self._path(job, task), self._facts(job, task))
 
     def piece(self, job: Job, task: Task | str) -> Arrays:
         """The arrays of a piece.
@@ -167,17 +158,11 @@ class Bench:
         """
         if not self.has(job, task):
             raise ValueError(f"{job.model.name} has no piece {task} in {self.work}: run the command again")
-        with np.load(self._path(job, task)) as stored:
-            return {name: stored[name] for name in stored.files if name != FACTS}
+        return arrays_of(self._path(job, task))
 
     def keep(self, job: Job, task: Task | str, arrays: Arrays) -> None:
         """Keeps a piece."""
-        path = self._path(job, task)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as file:
-            whole: Any = {FACTS: np.array(json.dumps(self._facts(job, task))), **arrays}
-            np.savez_compressed(file, **whole)
-        os.replace(file.name, path)
+        keep(self._path(job, task), arrays, self._facts(job, task))
 
     def _tokens(self, job: Job) -> dict[str, Any]:
         path = self._folder(job) / "tokens.json"
@@ -250,18 +235,4 @@ def work(wanted: Sequence[Job], *, bench: Bench, processes: int) -> None:
       bench: where pieces are kept.
       processes: how many work at a time; 1 = this one alone.
     """
-    if processes <= 1 or len(wanted) <= 1:
-        for job in tqdm(wanted, unit="checkpoint"):
-            tqdm.write(made(job, bench))
-        return
-    with concurrent.futures.ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn")) as pool:
-        running = [pool.submit(made, job, bench) for job in wanted]
-        for done in tqdm(concurrent.futures.as_completed(running), total=len(running), unit="checkpoint"):
-            tqdm.write(done.result())
-
-
-def _replace(path: pathlib.Path, content: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as file:
-        file.write(content)
-    os.replace(file.name, path)
+    each(made, [(job, bench) for job in wanted], jobs=processes, unit="checkpoint")

@@ -4,14 +4,10 @@ A piece is what one checkpoint gave on the pictures of one split at one conditio
 checkpoint, the token or the number of pictures is another than when it was made.
 """
 
-import concurrent.futures
 import dataclasses
 import functools
 import json
-import multiprocessing
-import os
 import pathlib
-import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -19,8 +15,8 @@ import numpy as np
 from sa_oosc_ends import Arrays, Ends, coded, scored, transmitted
 from sa_oosc_models import Condition, Model, shown
 from sa_oosc_others_codecs import Coder
+from sa_oosc_pieces import FACTS, arrays_of, each, keep, kept, replace
 from sa_oosc_tokens import TARGET, Calibration
-from tqdm import tqdm
 
 from semjax.app.compile_cache import compile_cache
 
@@ -28,7 +24,6 @@ MORE = 8
 """So many times more pictures of val than tokens are tried on are counted once."""
 VERSION = 1
 """Goes up when the same piece would hold other values."""
-FACTS = "facts"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -113,15 +108,11 @@ class Bench:
             except ValueError as error:
                 tokens[str(condition)] = {"token": None, "why": str(error)}
             text = json.dumps({FACTS: self._of_tokens(model), "tokens": tokens}, indent=1)
-            _replace(path, text.encode())
+            replace(path, text.encode())
 
     def has(self, model: Model, task: Task) -> bool:
         """Whether a piece was made, of this checkpoint and token."""
-        path, facts = self._path(model, task), self._facts(model, task)
-        if facts is None or not path.is_file():
-            return False
-        with np.load(path) as stored:
-            return json.loads(str(stored[FACTS])) == facts
+        return kept(self._path(model, task), self._facts(model, task))
 
     def piece(self, model: Model, task: Task) -> Arrays:
         """The arrays of a piece.
@@ -131,20 +122,14 @@ class Bench:
         """
         if not self.has(model, task):
             raise ValueError(f"{model.name} has no piece {task} in {self.work}: run the part that makes it")
-        with np.load(self._path(model, task)) as stored:
-            return {name: stored[name] for name in stored.files if name != FACTS}
+        return arrays_of(self._path(model, task))
 
     def make(self, model: Model, task: Task, ends: Ends | Coder) -> None:
         """Makes a piece, and keeps it."""
         facts = self._facts(model, task)
         assert facts is not None, f"{model.name} was not calibrated for {task}"
         arrays = MAKERS[task.what](ends, task, facts["token"])
-        path = self._path(model, task)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as file:
-            whole: Any = {FACTS: np.array(json.dumps(facts)), **arrays}
-            np.savez_compressed(file, **whole)
-        os.replace(file.name, path)
+        keep(self._path(model, task), arrays, facts)
 
     def why_not(self, model: Model, task: Task) -> str:
         """Why a piece cannot be made: no token meets the target; "" if it can."""
@@ -204,30 +189,11 @@ def work(wanted: Sequence[Wanted], *, bench: Bench, jobs: int) -> None:
     by_model: dict[Model, list[Task]] = {}
     for model, task in dict.fromkeys(wanted):
         by_model.setdefault(model, []).append(task)
-    _all(calibrated, [(model, tasks, bench) for model, tasks in by_model.items()], jobs=jobs, unit="checkpoint")
+    each(calibrated, [(model, tasks, bench) for model, tasks in by_model.items()], jobs=jobs, unit="checkpoint")
     by_task: dict[Task, list[Wanted]] = {}
     for model, task in dict.fromkeys(wanted):
         if not (bench.has(model, task) or bench.why_not(model, task)):
             by_task.setdefault(task, []).append((model, task))
     # The coded link takes longest: what begins with it ends together.
     groups = sorted(by_task.values(), key=lambda group: group[0][1].condition.link != "coded")
-    _all(made, [(group, bench) for group in groups], jobs=jobs, unit="task")
-
-
-def _all(function: Callable[..., str], calls: Sequence[tuple[Any, ...]], *, jobs: int, unit: str) -> None:
-    """Calls a function with each of the arguments, in processes of their own if there is more than one."""
-    if jobs <= 1 or len(calls) <= 1:
-        for call in tqdm(calls, unit=unit):
-            tqdm.write(function(*call))
-        return
-    with concurrent.futures.ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
-        running = [pool.submit(function, *call) for call in calls]
-        for done in tqdm(concurrent.futures.as_completed(running), total=len(running), unit=unit):
-            tqdm.write(done.result())
-
-
-def _replace(path: pathlib.Path, content: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as file:
-        file.write(content)
-    os.replace(file.name, path)
+    each(made, [(group, bench) for group in groups], jobs=jobs, unit="task")

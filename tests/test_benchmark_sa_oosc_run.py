@@ -122,12 +122,14 @@ def test_nothing_is_made_twice(case: Case) -> None:
 
 def test_documents_can_show_what_the_command_writes(case: Case) -> None:
     assert case.run() == 0
-    names = ("scenes", "tokens", "ablations", "held_out", "rates", "bd", "side", "maps", "importance", "others")
+    names = ("scenes", "tokens", "received", "ablations", "held_out", "rates", "bd", "side", "maps", "importance", "others")
     assert set(case.written()) == {f"sa_oosc_{name}.json" for name in names}
     table, at = case.table, "channel=awgn side_link=ideal"
     found = table("scenes", f"rows=variant cols=snr_db metric=psnr_high {at} seed=all interval=ends")
     assert [line.split(" | ")[0] for line in found[2:6]] == [f"| {variant}" for variant in STEPS]
     gain = "metric=psnr_high_gain_over_sa_oosc_static variant=student"
+    arrived = "rows=side_link,received cols=snr_db metric=psnr_high_gain_over_sa_oosc_static seed=all interval=ends"
+    assert len(table("received", arrived)) == 2 + 4 + 2
     assert table("scenes", f"check=signs {gain}")[0].startswith(
         "At all 12 places the gain is above 0 in each of 2 seeds"
     )
