@@ -29,7 +29,7 @@ COMPARED = (("student", "static"), ("student", "uniform_weighted"), ("uniform_we
 
 
 def received_snr_db(condition: Condition, ids: Int[np.ndarray, "p"]) -> Float[np.ndarray, "p"]:
-    """At which SNR each picture arrives, in dB: that of its first symbol, as fading is the same for all of a picture."""
+    """At which SNR each picture arrives, in dB; its fading is the same for all its symbols."""
     places = jnp.asarray(ids.astype(np.uint32))
     one = Signal(symbols=jnp.ones((len(ids), 1), jnp.complex64), used=jnp.ones((len(ids), 1)))
     keys = picture_keys(jax.random.key(SEED), jnp.uint32(0), places)
