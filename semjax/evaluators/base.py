@@ -136,7 +136,9 @@ def chain(trainable: Trainable, *, links: Callable[[Channel], Transport]) -> Cha
 
     Args:
       trainable: anything with predict functions and side codecs. Its integer streams are side information, unless it
-        names them in an attribute `payload_streams`.
+        names them in an attribute `payload_streams`. One with a true attribute `on_host` works in callbacks and is
+        not compiled: called back from a compiled program, it would wait for its arguments on the thread that, where
+        there is only one core, has to bring them.
       links: gives the digital link that runs over a channel, such as `transport.ideal_link`.
 
     Returns:
@@ -148,9 +150,10 @@ def chain(trainable: Trainable, *, links: Callable[[Channel], Transport]) -> Cha
         signal = fns["transmit"](variables, frozen, image, public, given)
         return dataclasses.replace(signal, relaxed={}, est_bits={}, aux={})
 
+    compiled: Callable[[Callable[..., Any]], Any] = (lambda f: f) if getattr(trainable, "on_host", False) else jax.jit
     return Chain(
-        transmit=jax.jit(transmit),
-        receive=jax.jit(fns["receive"]),
+        transmit=compiled(transmit),
+        receive=compiled(fns["receive"]),
         codecs=dict(trainable.side_codecs),
         links=links,
         payload=frozenset(trainable.payload_streams),

@@ -72,6 +72,7 @@ class Separation:
     rates: tuple[float, float] = (0.0, 1.0)
     PHASES: tuple[Phase, ...] = ()
     payload_streams: tuple[str, ...] = (STREAM,)
+    on_host: bool = True
 
     @property
     def variant(self) -> str:
