@@ -47,19 +47,26 @@ OTHER = "psnr_high_gain_over_other_scenario"
 """What pixels that matter under the scenario, and not under another one, gain by being sent under the first."""
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class BudgetModel(Model):
-    """A checkpoint that is used in budget mode, whatever it was trained with."""
+    """A checkpoint that is used in budget mode, whatever it was trained with.
+
+    Attributes:
+      changes: of its configuration, beside the budget.
+    """
+
+    changes: tuple[tuple[str, str], ...] = ()
 
     def load(self) -> build.Loaded:
         """The trained system with the budget `FULL`."""
-        return _loaded(self.folder)
+        return _loaded(self.folder, self.changes)
 
 
 @functools.lru_cache(maxsize=2)
-def _loaded(folder: pathlib.Path) -> build.Loaded:
+def _loaded(folder: pathlib.Path, changes: tuple[tuple[str, str], ...]) -> build.Loaded:
     registry = build.default_registry()
     loaded = build.load(folder, registry)
-    cfg = config.resolve(loaded.cfg, registry, [("system.cbr", repr(FULL))])
+    cfg = config.resolve(loaded.cfg, registry, [("system.cbr", repr(FULL)), *changes])
     return dataclasses.replace(loaded, cfg=cfg, trainable=build.build(cfg, registry))
 
 
