@@ -7,6 +7,7 @@ rate is therefore built once per token, with cbr = token * the system's cbr, and
 
 import dataclasses
 import datetime
+import logging
 import pathlib
 import platform
 from typing import Any
@@ -23,6 +24,7 @@ from semjax.evaluators.sweep import Origin
 from semjax.training.log import git_state
 from semjax.types import Tree
 
+LOG = logging.getLogger(__name__)
 SLACK = 1e-3
 """By how much a rate token may miss the ends of a range that is itself a ratio of two rates, as 0.1667 for 1/6."""
 
@@ -53,6 +55,13 @@ def entries(cfg: Any, loaded: build.Loaded, registry: build.Registry) -> list[En
     known = {"trainable": loaded.trainable, "variables": loaded.variables, "frozen": loaded.frozen}
     own = Entry(**known, origin=_origin(cfg, loaded), rates=rates)
     names = [name for name in cfg.eval.baselines if name != own.origin.system]
+    if names and cfg.system.get("cbr") == 0:
+        LOG.warning(
+            "eval.baselines: %s left out: cbr 0 of the system means that each picture spends what it needs, so there "
+            "is no rate at which a baseline could stand beside it",
+            ", ".join(names),
+        )
+        names = []
     return [own, *(entry for name in names for entry in _baselines(name, cfg, registry, own=own))]
 
 

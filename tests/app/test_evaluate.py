@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from semjax.app import build, config, evaluate, lanes, train
+from semjax.app.beside import entries
 from semjax.app.errors import ConfigError, UserError
 from semjax.channels.base import normalize_power
 from semjax.evaluators import plots, results
@@ -308,3 +309,12 @@ def test_channels_of_one_name_are_told_apart_by_their_options(shipped: pathlib.P
     cfg = config.resolve(build.load(shipped, registry).cfg, registry, [("eval.channels", sections)])
     names = list(lanes.channels(cfg, registry))
     assert names == ["awgn", "rayleigh csi=perfect pilots=None", "rayleigh csi=pilots pilots=4"]
+
+
+def test_beside_a_system_without_a_rate_of_its_own_no_baseline_can_stand(caplog: pytest.LogCaptureFixture) -> None:
+    registry = build.default_registry()
+    loaded = build.load(pathlib.Path(__file__).parents[2] / "checkpoints" / "sa_oosc_student_0", registry)
+    assert loaded.cfg.system.cbr == 0
+    cfg = config.resolve(loaded.cfg, registry, [("eval.baselines", "('linear',)")])
+    assert [entry.origin.system for entry in entries(cfg, loaded, registry)] == ["sa_oosc"]
+    assert "linear left out: cbr 0" in caplog.text
